@@ -1,0 +1,33 @@
+# Helpers that every folder's CMakeLists.txt uses.
+
+# Flags of all our own code; outside headers come in as SYSTEM.
+add_library(assay_flags INTERFACE)
+target_include_directories(assay_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(assay_flags INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers>
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${ASSAY_WERROR}>>:-Werror>)
+if(ASSAY_SANITIZE)
+  target_compile_options(assay_flags INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer>)
+  target_link_options(assay_flags INTERFACE -fsanitize=address,undefined)
+endif()
+
+# assay_library(NAME SOURCES a.cc b.cc LINKS other ...): a static library with our flags.
+function(assay_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINKS" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_link_libraries(${name} PUBLIC assay_flags ${arg_LINKS})
+endfunction()
+
+# assay_test(NAME SOURCES a_test.cc LINKS lib ...): a Catch2 program, one CTest entry.
+# Tests find ../shared through the environment variable ASSAY_SHARED or beside the source tree; see tests/support.h.
+function(assay_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LINKS;LABELS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE assay_test_support ${arg_LINKS})
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 600)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+endfunction()

@@ -1,0 +1,78 @@
+// A backend answers requests. It may batch, share and reorder them as it likes: it sees all of them before the first.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "core/records.h"
+
+namespace assay {
+
+// What a backend is and can do. A task that needs more is refused before any work.
+struct BackendInfo {
+  std::string name;            // "engine", "scripted", ...
+  std::string label;           // the checkpoint's default label: the last part of its path
+  std::string weights_hash;    // identity of the weights; scripted: of the script
+  std::string tokenizer_hash;
+  std::string numerics;        // precision, device kind, instruction set, library and kernel versions
+  std::string identity;        // hash of the three above: enters every request's hash
+  bool loglikelihood = false;
+  bool rolling = false;
+  bool generate = false;
+  int context_length = 0;                    // tokens; 0 = not known
+  std::optional<std::string> chat_template;  // Jinja; rendered by the harness, never by the backend
+  std::string bos_text, eos_text;            // for the chat template; empty = none
+};
+
+// Work done so far, or in all.
+struct RunStats {
+  int64_t requests_done = 0;
+  int64_t requested_tokens = 0;  // what the requests would cost one by one
+  int64_t tree_tokens = 0;       // tokens in their prefix tree: the lower bound
+  int64_t computed_tokens = 0;   // rows that went through the layers
+  int64_t generated_tokens = 0;  // of these, rows that continued a generated text
+  int64_t head_rows = 0;         // rows that went through the output head
+  double seconds = 0;            // wall time inside answer()
+  int64_t peak_bytes = 0;        // the process's largest resident size
+};
+
+// Receives responses. Each request's response arrives exactly once, in any order, from one thread at a time.
+class ResponseSink {
+ public:
+  virtual ~ResponseSink() = default;
+  // `index`: position in the span given to answer(). What this throws ends answer() and is passed on.
+  virtual void deliver(size_t index, Response response) = 0;
+  // Called every now and then, at least once a second while work goes on.
+  virtual void progress(const RunStats& stats) = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual const BackendInfo& info() const = 0;
+  // Answers every request, then returns. When `cancelled` becomes true returns soon, with the requests not yet delivered
+  // left unanswered. Throws Error when the device, file or server fails; what was delivered stays valid.
+  // Precondition: info() says that the requests' kinds can be answered; no kChat (the harness renders them first).
+  virtual RunStats answer(std::span<const Request> requests, ResponseSink& sink,
+                          const std::atomic<bool>& cancelled) = 0;
+};
+
+struct BackendOptions {
+  // Changes results, and is part of BackendInfo::numerics:
+  std::string dtype = "bfloat16";  // "float32" or "bfloat16"
+  std::string device = "cpu";      // "cpu" or "cuda"
+  // Changes speed and memory only:
+  int threads = 0;                 // 0 = all cores
+  int64_t kv_memory_bytes = 0;     // memory for keys and values; 0 = a share of what the machine has
+  int batch_tokens = 0;            // rows in one pass; 0 = the device's default
+};
+
+// `model`: a checkpoint folder, FILE.gguf, or "scheme:rest" as in the table of backend_table.cc ("scripted:FILE").
+// Throws Error(kInput) naming what it can't run, before any work.
+std::unique_ptr<Backend> open_backend(const std::string& model, const BackendOptions& options);
+
+}  // namespace assay

@@ -1,0 +1,134 @@
+// A task: which documents, how they are shown to a model, and how answers are judged. All of it is data, read from one
+// YAML file (docs/formats/task_file.md). Field names are lm-evaluation-harness's wherever the meaning is the same, so its
+// pure-YAML tasks load as they are.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "core/records.h"
+
+namespace assay {
+
+enum class OutputType {
+  kMultipleChoice,  // log-likelihood of each choice after the context
+  kLoglikelihood,   // log-likelihood of the one target
+  kRolling,         // log-likelihood of a whole text ("loglikelihood_rolling")
+  kGenerate,        // free text ("generate_until")
+};
+
+// Where documents come from and how their files are read.
+struct DataSpec {
+  std::string source;  // name in the catalogue of distributions that `assay fetch` knows; empty = local files only
+  std::string format;  // a row of the format table in documents.cc: json jsonl csv tsv text hellaswag_text ...
+  std::vector<std::string> columns;                       // names for headerless csv/tsv; empty = first row is the header
+  std::map<std::string, std::vector<std::string>> files;  // split -> paths (globs allowed), relative to `base`
+  // Folder that relative paths start from: empty = the data folder (--data); else the folder of the task file.
+  std::string base;
+  std::string rows_at;  // json: pointer to the list of rows, e.g. "/examples"; empty = the top
+};
+
+// How one field of a document is turned into text: exactly one of these.
+struct FieldTemplate {
+  enum class Kind { kAbsent, kColumn, kTemplate, kList, kInteger };
+  Kind kind = Kind::kAbsent;
+  std::string text;               // kColumn: its name; kTemplate: Jinja source
+  std::vector<std::string> list;  // kList: each a Jinja source
+  int integer = 0;                // kInteger
+};
+
+struct FewshotSpec {
+  int count = 0;                  // num_fewshot
+  std::string split;              // where shots are taken from
+  enum class Sampler { kFirstN, kStableHash, kLmEvalRandom } sampler = Sampler::kFirstN;
+  std::vector<int> indices;       // fixed rows of the split, in this order; overrides the sampler
+  std::vector<Json> samples;      // shots written in the task file; overrides split
+  // Overrides for shots only; absent = as the item's own.
+  FieldTemplate doc_to_text, doc_to_target, doc_to_choice;
+};
+
+// One step of an answer filter: a row of the table in extract.cc with its options.
+struct FilterStep {
+  std::string function;  // "regex", "take_first", "remove_whitespace", "multi_choice_regex", "majority_vote", ...
+  Json options = Json::object();
+};
+struct FilterPipeline {
+  std::string name = "none";
+  std::vector<FilterStep> steps;
+  int version = 1;       // of the pattern: stored with every score
+};
+
+// How the log-likelihoods of choices are made comparable before the largest wins.
+enum class Normalization { kNone, kToken, kByte, kCharacter, kUnconditional };
+
+struct MetricSpec {
+  std::string metric;       // a row of the table in metrics.cc
+  std::string aggregation;  // "mean", "bits_per_byte", ...; empty = the metric's default
+  bool higher_is_better = true;
+  std::optional<Normalization> normalization;  // multiple choice: overrides the metric's own (acc_norm: characters)
+  Json options = Json::object();               // exact_match: ignore_case, ignore_punctuation, regexes_to_ignore, ...
+};
+
+// Published rows that this task stands for (baselines).
+struct PublishedRow {
+  std::string benchmark, metric, method, source;
+  std::optional<int> shots;
+};
+
+struct Task {
+  std::string name;                      // "mmlu_anatomy"
+  std::string convention = "deepseek";   // "deepseek", "lm-eval", ...; "mmlu_anatomy@lm-eval" names both
+  std::string alias;                     // shown name; empty = name
+  std::vector<std::string> tags;
+  std::string suite;                     // folder under specs/, or "included"
+  std::string file;                      // for messages: the task file
+  int version = 1;                       // metadata.version
+  std::string note;                      // shown beside the number: what differs from the original protocol
+
+  DataSpec data;
+  std::string test_split;                // the items
+  std::string process_docs;              // a row of the table in transforms.cc; empty = none
+
+  OutputType output_type = OutputType::kGenerate;
+  std::string description;               // Jinja
+  FieldTemplate doc_to_text, doc_to_target, doc_to_choice;
+  std::string target_delimiter = " ";
+  std::string fewshot_delimiter = "\n\n";
+  std::string gen_prefix;                // Jinja
+  // Multiple choice whose choices are contexts and whose target is the one shared continuation (WinoGrande).
+  // As in lm-evaluation-harness doc_to_text then gives the gold index.
+  bool reversed = false;
+  std::string unconditional_context;     // neutral context of Normalization::kUnconditional
+  bool truncate_left = false;            // prompts longer than the context are cut from the left, and counted
+
+  FewshotSpec fewshot;
+  GenerateSettings generation;
+  std::vector<FilterPipeline> filters;   // never empty for kGenerate: "none" with take_first
+  std::vector<MetricSpec> metrics;       // the first is the task's headline
+  std::vector<PublishedRow> published;
+  bool word_counts = false;              // kRolling: unused by scores, kept for lm-eval's word_perplexity
+
+  // "mmlu_anatomy@deepseek": unique in a registry.
+  std::string key() const { return name + "@" + convention; }
+};
+
+// Several tasks reported together.
+struct TaskGroup {
+  std::string name;                   // "mmlu"
+  std::string convention = "deepseek";
+  std::string alias;
+  std::vector<std::string> members;   // keys of tasks or of groups, in the order of the file
+  bool weight_by_size = true;         // true: mean over items (micro); false: mean over members (macro)
+  std::vector<std::string> metrics;   // empty = those that all members share
+  bool aggregate = true;              // false: a tag, it only selects
+  std::vector<PublishedRow> published;
+  int version = 1;
+  std::string suite, file, note;
+
+  std::string key() const { return name + "@" + convention; }
+};
+
+}  // namespace assay
