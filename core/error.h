@@ -47,8 +47,8 @@ namespace internal {
 }  // namespace assay
 
 // A bug of ours, in every build type: prints the sentence and aborts. Never for input.
-#define ASSAY_ASSERT(condition, sentence)                                                    \
-  do {                                                                                       \
-    if (!(condition)) [[unlikely]]                                                           \
-      ::assay::internal::assertion_failed(#condition, sentence, __FILE__, __LINE__);         \
+#define ASSAY_ASSERT(condition, sentence)                                            \
+  do {                                                                               \
+    if (!(condition)) [[unlikely]]                                                   \
+      ::assay::internal::assertion_failed(#condition, sentence, __FILE__, __LINE__); \
   } while (false)

@@ -121,7 +121,9 @@ FieldHash& FieldHash::add_real(double value) {
   return add(std::string_view(reinterpret_cast<const char*>(&value), sizeof value));
 }
 
-std::string FieldHash::hex() { return sha_.finish_hex(); }
+std::string FieldHash::hex() {
+  return sha_.finish_hex();
+}
 
 uint64_t stable_hash(uint64_t seed, std::string_view key) {
   uint64_t h = 0xcbf29ce484222325ull ^ seed;

@@ -18,7 +18,9 @@ Json parse_json(std::string_view text, std::string_view where) {
   }
 }
 
-Json read_json_file(const std::string& path) { return parse_json(read_file(path), path); }
+Json read_json_file(const std::string& path) {
+  return parse_json(read_file(path), path);
+}
 
 JsonObject::JsonObject(const Json& value, std::string where) : value_(&value), where_(std::move(where)) {
   if (!value.is_object()) throw_input(where_, "a JSON object was expected");
@@ -64,7 +66,9 @@ double JsonObject::number(std::string_view key) const {
   return value.get<double>();
 }
 
-double JsonObject::number(std::string_view key, double otherwise) const { return has(key) ? number(key) : otherwise; }
+double JsonObject::number(std::string_view key, double otherwise) const {
+  return has(key) ? number(key) : otherwise;
+}
 
 bool JsonObject::boolean(std::string_view key, bool otherwise) const {
   if (!has(key)) return otherwise;

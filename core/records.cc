@@ -7,39 +7,54 @@ namespace assay {
 
 const char* to_string(RequestKind kind) {
   switch (kind) {
-    case RequestKind::kLoglikelihood: return "loglikelihood";
-    case RequestKind::kRolling: return "rolling";
-    case RequestKind::kGenerate: return "generate";
-    case RequestKind::kChat: return "chat";
+    case RequestKind::kLoglikelihood:
+      return "loglikelihood";
+    case RequestKind::kRolling:
+      return "rolling";
+    case RequestKind::kGenerate:
+      return "generate";
+    case RequestKind::kChat:
+      return "chat";
   }
   ASSAY_ASSERT(false, "every request kind has a name");
 }
 
 const char* to_string(FinishReason reason) {
   switch (reason) {
-    case FinishReason::kStop: return "stop";
-    case FinishReason::kEndOfText: return "end_of_text";
-    case FinishReason::kLength: return "length";
+    case FinishReason::kStop:
+      return "stop";
+    case FinishReason::kEndOfText:
+      return "end_of_text";
+    case FinishReason::kLength:
+      return "length";
   }
   ASSAY_ASSERT(false, "every finish reason has a name");
 }
 
 const char* to_string(ResponseStatus status) {
   switch (status) {
-    case ResponseStatus::kAnswered: return "answered";
-    case ResponseStatus::kTooLong: return "too_long";
-    case ResponseStatus::kFailed: return "failed";
+    case ResponseStatus::kAnswered:
+      return "answered";
+    case ResponseStatus::kTooLong:
+      return "too_long";
+    case ResponseStatus::kFailed:
+      return "failed";
   }
   ASSAY_ASSERT(false, "every response status has a name");
 }
 
 const char* to_string(Outcome outcome) {
   switch (outcome) {
-    case Outcome::kScored: return "scored";
-    case Outcome::kUnparsed: return "unparsed";
-    case Outcome::kTimedOut: return "timed_out";
-    case Outcome::kRefused: return "refused";
-    case Outcome::kMissing: return "missing";
+    case Outcome::kScored:
+      return "scored";
+    case Outcome::kUnparsed:
+      return "unparsed";
+    case Outcome::kTimedOut:
+      return "timed_out";
+    case Outcome::kRefused:
+      return "refused";
+    case Outcome::kMissing:
+      return "missing";
   }
   ASSAY_ASSERT(false, "every outcome has a name");
 }
@@ -53,8 +68,11 @@ std::string request_hash(const Request& request, const std::string& model_identi
       hash.add(request.context).add_number(static_cast<int64_t>(request.continuations.size()));
       for (const std::string& continuation : request.continuations) hash.add(continuation);
       return hash.hex();
-    case RequestKind::kRolling: return hash.add(request.text).hex();
-    case RequestKind::kGenerate: hash.add(request.context); break;
+    case RequestKind::kRolling:
+      return hash.add(request.text).hex();
+    case RequestKind::kGenerate:
+      hash.add(request.context);
+      break;
     case RequestKind::kChat:
       hash.add_number(static_cast<int64_t>(request.messages.size()));
       for (const Message& message : request.messages) hash.add(message.role).add(message.content);

@@ -24,16 +24,17 @@ struct Message {
 // What the model will see for one document, and what counts as right. All texts are final: no template is left.
 struct Prompt {
   std::string item_id;
-  std::string context;              // everything before the answer: description, shots, the item
-  size_t shared_bytes = 0;          // length of the head of `context` that comes before the item (description + shots)
-  std::vector<Message> messages;    // the same content as turns, for chat; empty unless asked for
-  std::string delimiter;            // stands between context and a choice ("target_delimiter")
-  std::vector<std::string> choices; // multiple choice: the answers, without the delimiter; reversed: the contexts' ends
+  std::string context;            // everything before the answer: description, shots, the item
+  size_t shared_bytes = 0;        // length of the head of `context` that comes before the item (description + shots)
+  std::vector<Message> messages;  // the same content as turns, for chat; empty unless asked for
+  std::string delimiter;          // stands between context and a choice ("target_delimiter")
+  std::vector<std::string>
+      choices;  // multiple choice: the answers, without the delimiter; reversed: the contexts' ends
   std::vector<std::string> contexts;  // reversed form only: one full context a choice, `shared continuation` in target
-  int gold_index = -1;              // multiple choice: in [0, choices.size()); -1 = none
-  std::vector<std::string> golds;   // generated answers: every accepted text (aliases); also the single target
-  std::string target;               // first gold, or the shared continuation, or the text of a rolling item
-  Json fields;                      // the document's fields, for scorers and checkers
+  int gold_index = -1;                // multiple choice: in [0, choices.size()); -1 = none
+  std::vector<std::string> golds;     // generated answers: every accepted text (aliases); also the single target
+  std::string target;                 // first gold, or the shared continuation, or the text of a rolling item
+  Json fields;                        // the document's fields, for scorers and checkers
 };
 
 enum class RequestKind { kLoglikelihood, kRolling, kGenerate, kChat };
@@ -43,20 +44,20 @@ const char* to_string(RequestKind kind);
 struct GenerateSettings {
   std::vector<std::string> stop;  // the text ends before the first occurrence of any of these
   int max_tokens = 256;
-  double temperature = 0;         // 0 = greedy
+  double temperature = 0;  // 0 = greedy
   double top_p = 1;
-  int top_k = 0;                  // 0 = off
-  int samples = 1;                // n independent texts
-  uint64_t seed = 0;              // the run's seed; ignored when greedy
+  int top_k = 0;      // 0 = off
+  int samples = 1;    // n independent texts
+  uint64_t seed = 0;  // the run's seed; ignored when greedy
 };
 
 // What is asked of a model.
 struct Request {
   RequestKind kind = RequestKind::kLoglikelihood;
   // Who asks: not part of the identity.
-  std::string task;     // "mmlu_anatomy@deepseek"
+  std::string task;  // "mmlu_anatomy@deepseek"
   std::string item_id;
-  int part = 0;         // 0-based position among the requests of this item; see tasks/requests.h for its meaning
+  int part = 0;  // 0-based position among the requests of this item; see tasks/requests.h for its meaning
 
   std::string context;                     // kLoglikelihood, kGenerate
   size_t shared_bytes = 0;                 // as in Prompt: lets storage keep the common head once. Not identity.
@@ -70,7 +71,7 @@ struct Request {
 
 // What a model said about one continuation (or one rolling text).
 struct ContinuationScore {
-  double logprob = 0;      // sum over its tokens of the natural-log probability
+  double logprob = 0;  // sum over its tokens of the natural-log probability
   int tokens = 0;
   int64_t bytes = 0;       // UTF-8 length of the continuation's text
   int64_t characters = 0;  // code points
@@ -81,7 +82,7 @@ enum class FinishReason { kStop, kEndOfText, kLength };
 const char* to_string(FinishReason reason);
 
 struct GeneratedText {
-  std::string text;   // stop string not included
+  std::string text;  // stop string not included
   FinishReason finish = FinishReason::kStop;
   int tokens = 0;
 };
@@ -110,20 +111,20 @@ enum class Outcome {
   kUnparsed,  // the model answered, no answer was found in it: counts as wrong in the mean, is counted apart
   kTimedOut,
   kRefused,
-  kMissing,   // never answered: not in the mean, the run says it is incomplete
+  kMissing,  // never answered: not in the mean, the run says it is incomplete
 };
 const char* to_string(Outcome outcome);
 
 // One number for one item under one metric and one answer filter.
 struct Score {
   std::string item_id;
-  std::string metric;      // "acc", "exact_match", ...
-  std::string filter;      // name of the extraction pipeline, "none" where there is none
+  std::string metric;  // "acc", "exact_match", ...
+  std::string filter;  // name of the extraction pipeline, "none" where there is none
   Outcome outcome = Outcome::kScored;
   double value = 0;
-  double weight = 1;       // bits_per_byte: bytes of the text; else 1
-  std::string extracted;   // the answer as extracted, for people
-  std::string gold;        // the gold answer, for people
+  double weight = 1;      // bits_per_byte: bytes of the text; else 1
+  std::string extracted;  // the answer as extracted, for people
+  std::string gold;       // the gold answer, for people
 };
 
 // Identity of a request: hash over everything that can change its answer, and of nothing else.

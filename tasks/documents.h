@@ -14,9 +14,9 @@ struct DataRoot {
   std::vector<std::string> texts;  // files or folders given by --text, for bpb
 };
 
-// All documents of one split, in file order, after `process_docs`. Ids are "<split>/<file stem>/<0-based row>" and do not
-// change with process_docs dropping rows. Throws Error(kInput) naming file and line (or row) for a missing file (with the
-// `assay fetch` command that brings it), broken quotes, a bad line, an empty split.
+// All documents of one split, in file order, after `process_docs`. Ids are "<split>/<file stem>/<0-based row>" and do
+// not change with process_docs dropping rows. Throws Error(kInput) naming file and line (or row) for a missing file
+// (with the `assay fetch` command that brings it), broken quotes, a bad line, an empty split.
 std::vector<Document> load_documents(const Task& task, const std::string& split, const DataRoot& root);
 
 // The files that a split is read from; empty when some are missing. For `assay tasks` and `assay fetch`.

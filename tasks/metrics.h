@@ -1,4 +1,27 @@
 // Answer and gold -> Score; the metric table; Scores -> one number.
+//
+// Values, by metric and output type. Choices are compared by score; of equal ones the first wins.
+//   multiple choice
+//     acc              1 when the best choice is the gold one; `normalization` of the metric decides how scores compare
+//     acc_norm         acc with log-probabilities divided by the choice's characters (delimiter not counted)
+//     acc_bytes        ... by its UTF-8 bytes            acc_token   ... by the tokens of the continuation
+//     acc_uncond, acc_mutual_info   ... minus the log-probability after the task's neutral context
+//     exact_match      1 when the gold continuation is the greedy one
+//     likelihood       probability of the gold choice among the choices (softmax of log-probabilities)
+//     brier_score      squared distance of that distribution from the gold one, summed over choices
+//   loglikelihood
+//     acc              1 when the target is the greedy continuation
+//     perplexity       nats: minus the log-probability of the target
+//   loglikelihood_rolling (weights in brackets)
+//     bits_per_byte    bits of the text [UTF-8 bytes]
+//     byte_perplexity  nats of the text [UTF-8 bytes]    word_perplexity   nats of the text [parts split at white
+//     space]
+//   generate_until, over the golds the largest value; over several answers of one item their mean
+//     exact_match      1 when answer and gold are equal after the same treatment: `regexes_to_ignore`, `ignore_case`,
+//                      `ignore_punctuation` (ASCII), `ignore_numbers`, in this order, as lm-evaluation-harness has it.
+//                      (ours) `compare: squad`: case, punctuation, articles and extra white space do not count (SQuAD);
+//                      `compare: number`: as numbers, so 1,000 = 1000 and 18.0 = 18
+//     f1               share of tokens in common after the treatment of SQuAD: 2PR/(P+R)
 #pragma once
 
 #include <optional>
@@ -12,18 +35,27 @@ namespace assay {
 
 // Every metric of the task, under every filter, for one item. `responses` in order of part, as make_requests gave the
 // requests; an entry is nullopt, or not kAnswered, where no answer came: then all scores of the item are kMissing.
+// Precondition: metric_defect() of each metric and filter_defect() of each filter step is empty.
 std::vector<Score> score_item(const Task& task, const Prompt& prompt,
                               const std::vector<std::optional<Response>>& responses);
 
 // How the scores of one metric become the task's number.
-//   mean            mean of values, standard error sd/sqrt(n)
-//   bits_per_byte   sum(value) / sum(weight) over documents (value: bits, weight: bytes), error by the ratio estimator
-//   byte_perplexity, word_perplexity, perplexity   as lm-evaluation-harness defines them
+//   mean             mean of values, standard error sd/sqrt(n)
+//   bits_per_byte    sum(value) / sum(weight) over documents, error by the ratio estimator
+//   byte_perplexity, word_perplexity, perplexity   exp(sum(value) / sum(weight))
 struct MetricInfo {
   std::string name;         // "acc"
   std::string aggregation;  // default
   bool higher_is_better = true;
+  std::vector<OutputType> output_types;  // where it makes sense
 };
 const MetricInfo* find_metric(const std::string& name);
+
+// Why a metric can't be used with an output type: unknown, wrong type, an unknown option, a pattern that does not
+// compile. Empty when it can. For loaders.
+std::string metric_defect(const MetricSpec& metric, OutputType type);
+
+// The normalization that a multiple-choice metric compares by: the task file's, else the metric's own.
+Normalization normalization_of(const MetricSpec& metric);
 
 }  // namespace assay

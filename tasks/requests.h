@@ -17,10 +17,10 @@
 namespace assay {
 
 struct RequestOptions {
-  uint64_t seed = 1234;                   // of sampling
-  std::optional<int> samples;             // overrides generation.samples
-  std::optional<double> temperature;      // overrides generation.temperature
-  bool chat = false;                      // ask with Prompt::messages
+  uint64_t seed = 1234;               // of sampling
+  std::optional<int> samples;         // overrides generation.samples
+  std::optional<double> temperature;  // overrides generation.temperature
+  bool chat = false;                  // ask with Prompt::messages
 };
 
 // In order of part.

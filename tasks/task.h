@@ -1,6 +1,6 @@
 // A task: which documents, how they are shown to a model, and how answers are judged. All of it is data, read from one
-// YAML file (docs/formats/task_file.md). Field names are lm-evaluation-harness's wherever the meaning is the same, so its
-// pure-YAML tasks load as they are.
+// YAML file (docs/formats/task_file.md). Field names are lm-evaluation-harness's wherever the meaning is the same, so
+// its pure-YAML tasks load as they are.
 #pragma once
 
 #include <map>
@@ -24,28 +24,32 @@ enum class OutputType {
 struct DataSpec {
   std::string source;  // name in the catalogue of distributions that `assay fetch` knows; empty = local files only
   std::string format;  // a row of the format table in documents.cc: json jsonl csv tsv text hellaswag_text ...
-  std::vector<std::string> columns;                       // names for headerless csv/tsv; empty = first row is the header
+  std::vector<std::string> columns;  // names for headerless csv/tsv; empty = first row is the header
   std::map<std::string, std::vector<std::string>> files;  // split -> paths (globs allowed), relative to `base`
   // Folder that relative paths start from: empty = the data folder (--data); else the folder of the task file.
   std::string base;
   std::string rows_at;  // json: pointer to the list of rows, e.g. "/examples"; empty = the top
+  // csv, tsv: columns of numbers give numbers, empty cells null, as the loader behind `dataset_path: csv` does.
+  bool typed_columns = false;
 };
 
 // How one field of a document is turned into text: exactly one of these.
 struct FieldTemplate {
   enum class Kind { kAbsent, kColumn, kTemplate, kList, kInteger };
   Kind kind = Kind::kAbsent;
-  std::string text;               // kColumn: its name; kTemplate: Jinja source
+  // kColumn: its name (convention lm-eval: a document without that column gives this text itself); kTemplate: Jinja
+  // source
+  std::string text;
   std::vector<std::string> list;  // kList: each a Jinja source
   int integer = 0;                // kInteger
 };
 
 struct FewshotSpec {
-  int count = 0;                  // num_fewshot
-  std::string split;              // where shots are taken from
+  int count = 0;      // num_fewshot
+  std::string split;  // where shots are taken from
   enum class Sampler { kFirstN, kStableHash, kLmEvalRandom } sampler = Sampler::kFirstN;
-  std::vector<int> indices;       // fixed rows of the split, in this order; overrides the sampler
-  std::vector<Json> samples;      // shots written in the task file; overrides split
+  std::vector<int> indices;   // fixed rows of the split, in this order; overrides the sampler
+  std::vector<Json> samples;  // shots written in the task file; overrides split
   // Overrides for shots only; absent = as the item's own.
   FieldTemplate doc_to_text, doc_to_target, doc_to_choice;
 };
@@ -58,7 +62,7 @@ struct FilterStep {
 struct FilterPipeline {
   std::string name = "none";
   std::vector<FilterStep> steps;
-  int version = 1;       // of the pattern: stored with every score
+  int version = 1;  // of the pattern: stored with every score
 };
 
 // How the log-likelihoods of choices are made comparable before the largest wins.
@@ -79,37 +83,41 @@ struct PublishedRow {
 };
 
 struct Task {
-  std::string name;                      // "mmlu_anatomy"
-  std::string convention = "deepseek";   // "deepseek", "lm-eval", ...; "mmlu_anatomy@lm-eval" names both
-  std::string alias;                     // shown name; empty = name
+  std::string name;                     // "mmlu_anatomy"
+  std::string convention = "deepseek";  // "deepseek", "lm-eval", ...; "mmlu_anatomy@lm-eval" names both
+  std::string alias;                    // shown name; empty = name
   std::vector<std::string> tags;
-  std::string suite;                     // folder under specs/, or "included"
-  std::string file;                      // for messages: the task file
-  int version = 1;                       // metadata.version
-  std::string note;                      // shown beside the number: what differs from the original protocol
+  std::string suite;  // folder under specs/, or "included"
+  std::string file;   // for messages: the task file
+  int version = 1;    // metadata.version
+  std::string note;   // shown beside the number: what differs from the original protocol
 
   DataSpec data;
-  std::string test_split;                // the items
-  std::string process_docs;              // a row of the table in transforms.cc; empty = none
+  std::string test_split;    // the items
+  std::string process_docs;  // a row of the table in transforms.cc; empty = none
 
   OutputType output_type = OutputType::kGenerate;
-  std::string description;               // Jinja
+  std::string description;  // Jinja
   FieldTemplate doc_to_text, doc_to_target, doc_to_choice;
   std::string target_delimiter = " ";
   std::string fewshot_delimiter = "\n\n";
-  std::string gen_prefix;                // Jinja
+  std::string gen_prefix;  // Jinja
   // Multiple choice whose choices are contexts and whose target is the one shared continuation (WinoGrande).
   // As in lm-evaluation-harness doc_to_text then gives the gold index.
   bool reversed = false;
-  std::string unconditional_context;     // neutral context of Normalization::kUnconditional
-  bool truncate_left = false;            // prompts longer than the context are cut from the left, and counted
+  std::string unconditional_context;  // neutral context of Normalization::kUnconditional
+  bool truncate_left = false;         // prompts longer than the context are cut from the left, and counted
 
   FewshotSpec fewshot;
   GenerateSettings generation;
-  std::vector<FilterPipeline> filters;   // never empty for kGenerate: "none" with take_first
-  std::vector<MetricSpec> metrics;       // the first is the task's headline
+  std::vector<FilterPipeline> filters;  // never empty for kGenerate: "none" with take_first
+  std::vector<MetricSpec> metrics;      // the first is the task's headline
   std::vector<PublishedRow> published;
-  bool word_counts = false;              // kRolling: unused by scores, kept for lm-eval's word_perplexity
+  bool word_counts = false;  // kRolling: unused by scores, kept for lm-eval's word_perplexity
+
+  // Why this task can be listed but not run ("`!function utils.f` needs Python", a data set on a hub); empty = it can.
+  // When set, only name, convention, alias, tags, suite, file, version and output_type are filled.
+  std::string unavailable;
 
   // "mmlu_anatomy@deepseek": unique in a registry.
   std::string key() const { return name + "@" + convention; }
@@ -117,16 +125,17 @@ struct Task {
 
 // Several tasks reported together.
 struct TaskGroup {
-  std::string name;                   // "mmlu"
+  std::string name;  // "mmlu"
   std::string convention = "deepseek";
   std::string alias;
-  std::vector<std::string> members;   // keys of tasks or of groups, in the order of the file
-  bool weight_by_size = true;         // true: mean over items (micro); false: mean over members (macro)
-  std::vector<std::string> metrics;   // empty = those that all members share
-  bool aggregate = true;              // false: a tag, it only selects
+  std::vector<std::string> members;  // keys of tasks or of groups, in the order of the file
+  bool weight_by_size = true;        // true: mean over items (micro); false: mean over members (macro)
+  std::vector<std::string> metrics;  // empty = those that all members share
+  bool aggregate = true;             // false: a tag, it only selects
   std::vector<PublishedRow> published;
   int version = 1;
   std::string suite, file, note;
+  std::string unavailable;  // as in Task: a member that nobody defines, an aggregation in Python
 
   std::string key() const { return name + "@" + convention; }
 };

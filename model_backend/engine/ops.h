@@ -11,8 +11,8 @@
 // Rules that make a score a pure function of checkpoint, tokens, precision and kind of device:
 //   - every row of every output depends on its own inputs alone, and its sums run in a fixed order, whatever T is,
 //     wherever the row stands, and however many threads work;
-//   - attention meets the keys of a row in blocks of kKeyBlock at absolute positions 0.., so that a key is reduced at the
-//     same place whether its prefix is shared or not, prefilled or decoded;
+//   - attention meets the keys of a row in blocks of kKeyBlock at absolute positions 0.., so that a key is reduced at
+//     the same place whether its prefix is shared or not, prefilled or decoded;
 //   - sums are float32; a softmax and a log-softmax are float32.
 //
 // Types. "act" is the activation type of the chosen precision: float in float32, bfloat16 in bfloat16. The residual
@@ -83,7 +83,7 @@ struct HeadRead {
   int32_t token = 0;  // in [0, V)
 };
 struct HeadAnswer {
-  float logprob = 0;     // natural log, float32 log-softmax over the whole vocabulary
+  float logprob = 0;       // natural log, float32 log-softmax over the whole vocabulary
   int32_t best_token = 0;  // arg max of the row, the lowest id on a tie
 };
 
@@ -95,6 +95,10 @@ class Ops {
   virtual std::string numerics() const = 0;
   virtual Precision precision() const = 0;
   size_t act_bytes() const { return precision() == Precision::kFloat32 ? 4 : 2; }
+
+  // What this device suggests: rows in one pass, and bytes that allocate() could still give (an estimate).
+  virtual int default_batch_tokens() const = 0;
+  virtual int64_t available_bytes() const = 0;
 
   // Memory. Throw Error(kWorld) when the device has no more.
   virtual std::unique_ptr<DeviceBuffer> allocate(size_t bytes) = 0;

@@ -22,9 +22,9 @@ TEST_CASE("invalid UTF-8 is replaced by maximal subparts, as Python does") {
   const Row rows[] = {
       {"\xFF", "\xEF\xBF\xBD"},
       {"a\x80z", "a\xEF\xBF\xBDz"},
-      {"\xE4\xB8", "\xEF\xBF\xBD"},                          // truncated three-byte sequence: one mark
+      {"\xE4\xB8", "\xEF\xBF\xBD"},  // truncated three-byte sequence: one mark
       {"\xE4\xB8z", "\xEF\xBF\xBDz"},
-      {"\xC0\xAF", "\xEF\xBF\xBD\xEF\xBF\xBD"},              // overlong
+      {"\xC0\xAF", "\xEF\xBF\xBD\xEF\xBF\xBD"},                  // overlong
       {"\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"},  // surrogate
       {"\xF0\x9F\x98", "\xEF\xBF\xBD"},
   };

@@ -1,0 +1,30 @@
+// The subcommands: one function each. Results go to stdout, everything else to stderr.
+#pragma once
+
+#include <atomic>
+
+namespace CLI {
+class App;
+}
+
+namespace assay {
+
+// Exit codes (docs/formats/cli.md). 2 and 3 come from Error::kind() in main.cc.
+inline constexpr int kExitDone = 0;
+inline constexpr int kExitIncomplete = 1;  // done but incomplete, or a check that failed
+inline constexpr int kExitInput = 2;
+inline constexpr int kExitWorld = 3;
+
+// Set by Ctrl-C: work ends soon, with what is done kept.
+extern std::atomic<bool> g_cancelled;
+
+// Each declares its flags on the subcommand and stores the action that runs it; `exit_code` receives the result.
+void declare_run(CLI::App& command, int& exit_code);
+void declare_tasks(CLI::App& command, int& exit_code);
+void declare_show(CLI::App& command, int& exit_code);
+void declare_fetch(CLI::App& command, int& exit_code);
+void declare_score(CLI::App& command, int& exit_code);
+void declare_report(CLI::App& command, int& exit_code);
+void declare_samples(CLI::App& command, int& exit_code);
+
+}  // namespace assay

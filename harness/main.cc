@@ -1,0 +1,60 @@
+// assay: the command line. Only this file prints errors and chooses exit codes.
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+
+#include "core/error.h"
+#include "harness/commands.h"
+#include "harness/version.h"
+
+namespace assay {
+namespace {
+
+struct Command {
+  const char* name;
+  const char* help;
+  void (*declare)(CLI::App& command, int& exit_code);
+};
+
+constexpr Command kCommands[] = {
+    {"run", "Score a checkpoint on tasks; the same command again goes on where it stopped", declare_run},
+    {"tasks", "List tasks and groups, or check a task file", declare_tasks},
+    {"show", "Print exactly what the model will see, as text and as token ids", declare_show},
+    {"fetch", "Download benchmark data from its original hosts", declare_fetch},
+    {"score", "Score stored responses again, without the model", declare_score},
+    {"report", "Print the result table of a database", declare_report},
+    {"samples", "Print items: prompt, raw response, extracted answer beside the gold one, score", declare_samples},
+};
+
+// The first Ctrl-C asks for a clean end, the second ends at once.
+extern "C" void on_interrupt(int) {
+  if (g_cancelled.exchange(true)) _exit(130);
+}
+
+}  // namespace
+}  // namespace assay
+
+int main(int argc, char** argv) {
+  using namespace assay;
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+  std::signal(SIGPIPE, SIG_IGN);
+  CLI::App app("Assay scores language-model checkpoints and says what the scores are worth.", "assay");
+  app.set_version_flag("--version", std::string("assay ") + kVersion);
+  app.require_subcommand(1);
+  int exit_code = kExitDone;
+  for (const Command& command : kCommands) command.declare(*app.add_subcommand(command.name, command.help), exit_code);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error, std::cout, std::cerr) == 0 ? kExitDone : kExitInput;
+  } catch (const Error& error) {
+    std::fprintf(stderr, "assay: %s\n", error.what());
+    return error.kind() == Error::Kind::kInput ? kExitInput : kExitWorld;
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "assay: out of memory (give a smaller --kv-memory or --batch-tokens)\n");
+    return kExitWorld;
+  }
+  return exit_code;
+}

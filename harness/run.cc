@@ -1,0 +1,298 @@
+#include "harness/run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <regex>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "core/text.h"
+#include "harness/chat.h"
+#include "harness/progress.h"
+#include "harness/scoring.h"
+#include "harness/version.h"
+#include "reports/results_db.h"
+#include "tasks/documents.h"
+#include "tasks/prompt.h"
+#include "tasks/requests.h"
+
+namespace assay {
+namespace {
+
+// A task with all that will be asked for it.
+struct PreparedTask {
+  const Task* task = nullptr;
+  std::vector<PreparedItem> items;
+  std::vector<std::vector<std::string>> hashes;  // [item][part]
+};
+
+// Passes responses on to the database and keeps them for the scores.
+class RecordingSink : public ResponseSink {
+ public:
+  RecordingSink(ResultsDb& db, const std::vector<std::string>& hashes,
+                std::unordered_map<std::string, Response>& answers, ProgressLine& line)
+      : db_(db), hashes_(hashes), answers_(answers), line_(line) {}
+
+  void deliver(size_t index, Response response) override {
+    ASSAY_ASSERT(index < hashes_.size(), "a backend answers only what it was asked");
+    db_.store_response(hashes_[index], response);
+    bool added = answers_.emplace(hashes_[index], std::move(response)).second;
+    ASSAY_ASSERT(added, "a backend answers a request once");
+    ++done_;
+  }
+  void progress(const RunStats& stats) override { line_.update(done_, stats); }
+
+ private:
+  ResultsDb& db_;
+  const std::vector<std::string>& hashes_;
+  std::unordered_map<std::string, Response>& answers_;
+  ProgressLine& line_;
+  int64_t done_ = 0;
+};
+
+void check_capabilities(const Backend& backend, const std::vector<PreparedTask>& tasks) {
+  const BackendInfo& info = backend.info();
+  for (const PreparedTask& prepared : tasks) {
+    for (const PreparedItem& item : prepared.items) {
+      for (const Request& request : item.requests) {
+        bool able = request.kind == RequestKind::kLoglikelihood ? info.loglikelihood
+                    : request.kind == RequestKind::kRolling     ? info.rolling
+                                                                : info.generate;
+        if (!able) {
+          throw_input(prepared.task->key(), fmt::format("needs {} requests, which the backend \"{}\" cannot answer",
+                                                        to_string(request.kind), info.name));
+        }
+      }
+    }
+  }
+}
+
+void apply_chat_template(const Backend& backend, std::vector<PreparedTask>& tasks) {
+  const BackendInfo& info = backend.info();
+  if (!info.chat_template) {
+    throw_input(info.label, "has no chat template, but --chat-template is on", "leave --chat-template off");
+  }
+  ChatRenderer renderer(*info.chat_template, info.label + " chat template", info.bos_text, info.eos_text);
+  for (PreparedTask& prepared : tasks) {
+    for (PreparedItem& item : prepared.items) render_chat(item.requests, renderer);
+  }
+}
+
+void hash_requests(std::vector<PreparedTask>& tasks, const std::string& model_identity) {
+  for (PreparedTask& prepared : tasks) {
+    for (const PreparedItem& item : prepared.items) {
+      std::vector<std::string>& hashes = prepared.hashes.emplace_back();
+      for (const Request& request : item.requests) hashes.push_back(request_hash(request, model_identity));
+    }
+  }
+}
+
+std::optional<int64_t> training_step(const std::string& label) {
+  static const std::regex kStep("(?:step|checkpoint|iter|global_step)[-_]?([0-9]{1,15})");
+  std::smatch match;
+  if (!std::regex_search(label, match, kStep)) return std::nullopt;
+  return std::stoll(match[1]);
+}
+
+Json settings_json(const RunConfig& config) {
+  auto optional_value = [](const auto& value) { return value ? Json(*value) : Json(nullptr); };
+  return {{"model", config.model},
+          {"tasks", config.tasks},
+          {"include", config.places.include},
+          {"text", config.places.texts},
+          {"limit", config.limit},
+          {"seed", config.seed},
+          {"num_fewshot", optional_value(config.num_fewshot)},
+          {"samples", optional_value(config.samples)},
+          {"temperature", optional_value(config.temperature)},
+          {"chat_template", config.chat_template},
+          {"system_prompt", config.system_prompt_file},
+          {"dtype", config.backend.dtype},
+          {"device", config.backend.device}};
+}
+
+RunRecord run_record(const RunConfig& config, const BackendInfo& info, const std::vector<TaskRecord>& records,
+                     const std::vector<PreparedTask>& tasks) {
+  RunRecord run;
+  CheckpointRecord& checkpoint = run.checkpoint;
+  checkpoint.identity = info.identity;
+  checkpoint.label = config.name.empty() ? info.label : config.name;
+  checkpoint.step = training_step(checkpoint.label);
+  checkpoint.model = config.model;
+  checkpoint.weights_hash = info.weights_hash, checkpoint.tokenizer_hash = info.tokenizer_hash;
+  checkpoint.numerics = info.numerics;
+  run.settings = settings_json(config);
+  run.software = fmt::format("assay {}", kVersion);
+  // What decides a run's rows: who is asked, under which label, and everything that is asked.
+  FieldHash key;
+  key.add(info.identity).add(checkpoint.label);
+  for (const TaskRecord& record : records) key.add(record.task).add(record.convention).add_number(record.depth);
+  for (const PreparedTask& prepared : tasks) {
+    key.add(prepared.task->key());
+    for (const auto& hashes : prepared.hashes) {
+      for (const std::string& hash : hashes) key.add(hash);
+    }
+  }
+  run.run_key = key.hex();
+  return run;
+}
+
+std::string definition_hash(const PreparedTask& prepared) {
+  FieldHash hash;
+  hash.add(prepared.task->key()).add_number(prepared.task->version);
+  for (const PreparedItem& item : prepared.items) {
+    for (const Request& request : item.requests) hash.add(request_hash(request, ""));
+  }
+  return hash.hex();
+}
+
+void store_plan(ResultsDb& db, int64_t run, std::vector<TaskRecord>& records, const std::vector<PreparedTask>& tasks) {
+  for (TaskRecord& record : records) {
+    auto same = [&](const PreparedTask& prepared) {
+      return !record.is_group && prepared.task->key() == record.task + "@" + record.convention;
+    };
+    auto prepared = std::find_if(tasks.begin(), tasks.end(), same);
+    if (prepared != tasks.end()) record.definition = definition_hash(*prepared);
+    db.put_task(run, record);
+    if (prepared == tasks.end()) continue;
+    std::vector<ItemRecord> items;
+    for (size_t i = 0; i < prepared->items.size(); ++i) {
+      ItemRecord item;
+      item.position = static_cast<int64_t>(i);
+      item.prompt = prepared->items[i].prompt;
+      item.requests = prepared->items[i].requests;
+      item.request_hashes = prepared->hashes[i];
+      items.push_back(std::move(item));
+    }
+    db.put_items(run, record, items);
+  }
+}
+
+// Every hash once, in order, less those whose answer is known.
+struct OpenRequests {
+  std::vector<Request> requests;
+  std::vector<std::string> hashes;
+};
+
+OpenRequests open_requests(const std::vector<PreparedTask>& tasks,
+                           const std::unordered_map<std::string, Response>& known) {
+  OpenRequests open;
+  std::unordered_set<std::string> seen;
+  for (const PreparedTask& prepared : tasks) {
+    for (size_t i = 0; i < prepared.items.size(); ++i) {
+      for (size_t part = 0; part < prepared.hashes[i].size(); ++part) {
+        const std::string& hash = prepared.hashes[i][part];
+        if (known.count(hash) || !seen.insert(hash).second) continue;
+        open.requests.push_back(prepared.items[i].requests[part]);
+        open.hashes.push_back(hash);
+      }
+    }
+  }
+  return open;
+}
+
+std::vector<std::string> all_hashes(const std::vector<PreparedTask>& tasks) {
+  std::vector<std::string> all;
+  std::unordered_set<std::string> seen;
+  for (const PreparedTask& prepared : tasks) {
+    for (const auto& hashes : prepared.hashes) {
+      for (const std::string& hash : hashes) {
+        if (seen.insert(hash).second) all.push_back(hash);
+      }
+    }
+  }
+  return all;
+}
+
+Json stats_json(const RunStats& stats) {
+  return {{"requested_tokens", stats.requested_tokens},
+          {"tree_tokens", stats.tree_tokens},
+          {"computed_tokens", stats.computed_tokens},
+          {"generated_tokens", stats.generated_tokens},
+          {"head_rows", stats.head_rows},
+          {"seconds", stats.seconds},
+          {"peak_bytes", stats.peak_bytes}};
+}
+
+}  // namespace
+
+std::vector<PreparedItem> prepare_items(const Task& task, const RunConfig& config) {
+  const DataRoot root{config.places.data, config.places.texts};
+  std::vector<Document> documents = load_documents(task, task.test_split, root);
+  const int shots = config.num_fewshot.value_or(task.fewshot.count);
+  std::vector<Document> pool;
+  const bool needs_pool = shots > 0 && task.fewshot.samples.empty();
+  if (needs_pool && task.fewshot.split != task.test_split) pool = load_documents(task, task.fewshot.split, root);
+
+  PromptOptions prompt_options;
+  prompt_options.num_fewshot = config.num_fewshot;
+  prompt_options.seed = config.seed;
+  prompt_options.limit = config.limit;
+  prompt_options.chat = config.chat_template;
+  if (!config.system_prompt_file.empty()) prompt_options.system_prompt = read_file(config.system_prompt_file);
+  const bool same_split = needs_pool && task.fewshot.split == task.test_split;
+  std::vector<Prompt> prompts = render_prompts(task, documents, same_split ? documents : pool, prompt_options);
+
+  RequestOptions request_options;
+  request_options.seed = config.seed;
+  request_options.samples = config.samples;
+  request_options.temperature = config.temperature;
+  request_options.chat = config.chat_template;
+  std::vector<PreparedItem> items;
+  items.reserve(prompts.size());
+  for (Prompt& prompt : prompts) {
+    std::vector<Request> requests = make_requests(task, prompt, request_options);
+    items.push_back({std::move(prompt), std::move(requests)});
+  }
+  return items;
+}
+
+RunOutcome run(const RunConfig& config, const std::atomic<bool>& cancelled) {
+  // Task files.
+  const TaskRegistry registry = load_registry(config.places.include);
+  const TaskSelection selection = select_tasks(registry, config.tasks);
+  std::vector<TaskRecord> records = task_records(selection, registry, config.num_fewshot);
+
+  // Documents, prompts, requests.
+  std::vector<PreparedTask> tasks;
+  for (const Task* task : selection.tasks) tasks.push_back({task, prepare_items(*task, config), {}});
+
+  // The database is opened before the weights are read: a wrong path costs nothing.
+  std::unique_ptr<ResultsDb> db = ResultsDb::open(config.places.db, ResultsDb::Mode::kReadWrite);
+  std::unique_ptr<Backend> backend = open_backend(config.model, config.backend);
+  check_capabilities(*backend, tasks);
+  if (config.chat_template) apply_chat_template(*backend, tasks);
+  hash_requests(tasks, backend->info().identity);
+  const int64_t run_id = db->begin_run(run_record(config, backend->info(), records, tasks));
+  store_plan(*db, run_id, records, tasks);
+
+  // Known answers are not asked again.
+  std::unordered_map<std::string, Response> answers = db->known_responses(all_hashes(tasks));
+  const OpenRequests open = open_requests(tasks, answers);
+
+  // Backend and responses.
+  RunOutcome outcome;
+  outcome.run = run_id;
+  if (!open.requests.empty()) {
+    ProgressLine line(static_cast<int64_t>(open.requests.size()), static_cast<int64_t>(answers.size()));
+    RecordingSink sink(*db, open.hashes, answers, line);
+    outcome.stats = backend->answer(open.requests, sink, cancelled);
+    line.finish();
+  }
+  db->flush();
+
+  // Extraction, scores, results.
+  for (const StoredRun& stored : db->find_runs(std::to_string(run_id))) {
+    if (stored.id == run_id) outcome.missing = score_stored_run(*db, stored, registry);
+  }
+  outcome.complete = outcome.missing == 0 && !cancelled;
+  db->finish_run(run_id, outcome.complete, stats_json(outcome.stats));
+  return outcome;
+}
+
+}  // namespace assay

@@ -1,0 +1,90 @@
+#include "harness/run_config.h"
+
+#include <CLI/CLI.hpp>
+#include <cctype>
+#include <cstdlib>
+
+#include "core/error.h"
+
+namespace assay {
+namespace {
+
+std::string environment(const char* name, const std::string& otherwise) {
+  const char* value = std::getenv(name);
+  return value && *value ? value : otherwise;
+}
+
+std::string default_data_folder() {
+  return environment("HOME", ".") + "/.cache/assay";
+}
+
+}  // namespace
+
+int64_t parse_bytes(const std::string& text) {
+  size_t digits = 0;
+  while (digits < text.size() && (std::isdigit(static_cast<unsigned char>(text[digits])) || text[digits] == '.')) {
+    ++digits;
+  }
+  static constexpr struct {
+    const char* name;
+    double bytes;
+  } kUnits[] = {{"", 1},     {"B", 1},        {"KB", 1e3},        {"MB", 1e6},
+                {"GB", 1e9}, {"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0}};
+  std::string unit = text.substr(digits);
+  for (const auto& known : kUnits) {
+    if (digits == 0 || digits > 15 || unit != known.name) continue;
+    double bytes = std::strtod(text.substr(0, digits).c_str(), nullptr) * known.bytes;
+    if (bytes >= 1 && bytes < 1e18) return static_cast<int64_t>(bytes);
+  }
+  throw_input(text, "is no amount of memory", "write for example 256MiB or 2GB");
+}
+
+void add_place_flags(CLI::App& command, Places& places) {
+  places.db = environment("ASSAY_DB", "scores.db");
+  places.data = environment("ASSAY_DATA", default_data_folder());
+  command.add_option("--db", places.db, "Report database (default: $ASSAY_DB, else scores.db)");
+  command.add_option("--data", places.data, "Folder of benchmark data (default: $ASSAY_DATA, else ~/.cache/assay)");
+  command.add_option("--include", places.include, "Folder with more task files; may be given several times");
+  command.add_option("--text", places.texts, "Text files or folders for the task bpb");
+}
+
+void add_task_flags(CLI::App& command, RunConfig& config) {
+  add_place_flags(command, config.places);
+  command.add_option("--seed", config.seed, "Seed of few-shot draws and of sampling")->capture_default_str();
+  command.add_option("--num-fewshot", config.num_fewshot, "Examples before each item (default: the task's own)")
+      ->check(CLI::NonNegativeNumber);
+  command
+      .add_option_function<std::string>(
+          "--chat-template", [&config](const std::string& value) { config.chat_template = value == "on"; },
+          "Ask through the checkpoint's chat template: on or off (default: off)")
+      ->check(CLI::IsMember({"on", "off"}));
+  command.add_option("--system-prompt", config.system_prompt_file,
+                     "File with a system prompt (with --chat-template on)");
+}
+
+void add_run_flags(CLI::App& command, RunConfig& config) {
+  add_task_flags(command, config);
+  command.add_option("--model", config.model, "Checkpoint folder, FILE.gguf, or scripted:FILE")->required();
+  command.add_option("--tasks", config.tasks, "Tasks, groups, tags or globs, separated by commas; name@convention")
+      ->required();
+  command.add_option("--name", config.name, "Label of the checkpoint (default: the last part of its path)");
+  command.add_option("--limit", config.limit, "Only the first N items of each task")->check(CLI::PositiveNumber);
+  command.add_option("--samples", config.samples, "Texts generated per prompt")->check(CLI::PositiveNumber);
+  command.add_option("--temperature", config.temperature, "Sampling temperature; 0 = greedy")
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("--dtype", config.backend.dtype, "float32 or bfloat16")
+      ->check(CLI::IsMember({"float32", "bfloat16"}))
+      ->capture_default_str();
+  command.add_option("--device", config.backend.device, "cpu or cuda")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
+  command.add_option("--threads", config.backend.threads, "Threads (default: all cores)")->check(CLI::PositiveNumber);
+  command.add_option_function<std::string>(
+      "--kv-memory", [&config](const std::string& text) { config.backend.kv_memory_bytes = parse_bytes(text); },
+      "Memory for keys and values, e.g. 256MiB (default: a share of what is free)");
+  command.add_option("--batch-tokens", config.backend.batch_tokens, "Rows computed in one pass")
+      ->check(CLI::PositiveNumber);
+  command.add_flag("--json", config.json, "One JSON value on stdout, everything else on stderr");
+}
+
+}  // namespace assay

@@ -1,0 +1,186 @@
+#include "harness/scoring.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "core/error.h"
+#include "tasks/metrics.h"
+
+namespace assay {
+namespace {
+
+const MetricSpec& spec_of(const Task& task, const std::string& metric) {
+  for (const MetricSpec& spec : task.metrics) {
+    if (spec.metric == metric) return spec;
+  }
+  ASSAY_ASSERT(false, "a score's metric is one of its task's");
+}
+
+std::string aggregation_of(const MetricSpec& spec) {
+  if (!spec.aggregation.empty()) return spec.aggregation;
+  const MetricInfo* info = find_metric(spec.metric);
+  ASSAY_ASSERT(info, "load_registry lets only known metrics through");
+  return info->aggregation;
+}
+
+// Scores regrouped: (metric, filter) -> scores of all items, in order of first appearance.
+std::vector<std::vector<Score>> by_metric(const std::vector<std::vector<Score>>& by_position) {
+  std::map<std::pair<std::string, std::string>, size_t> place;
+  std::vector<std::vector<Score>> columns;
+  for (const auto& scores : by_position) {
+    for (const Score& score : scores) {
+      auto [it, added] = place.try_emplace({score.metric, score.filter}, columns.size());
+      if (added) columns.emplace_back();
+      columns[it->second].push_back(score);
+    }
+  }
+  return columns;
+}
+
+std::string shown_note(const std::string& note, const TaskScores& scores) {
+  std::string out = note;
+  auto add = [&](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
+  if (scores.too_long > 0) add(fmt::format("{} prompts were longer than the context: missing", scores.too_long));
+  if (scores.truncated > 0) add(fmt::format("{} prompts were cut from the left to fit the context", scores.truncated));
+  return out;
+}
+
+}  // namespace
+
+TaskScores score_task(const Task& task, const std::vector<AnsweredItem>& items) {
+  TaskScores out;
+  for (const AnsweredItem& item : items) {
+    out.by_position.push_back(score_item(task, *item.prompt, item.responses));
+    bool missing = false, too_long = false, truncated = false;
+    for (const auto& response : item.responses) {
+      missing = missing || !response || response->status != ResponseStatus::kAnswered;
+      too_long = too_long || (response && response->status == ResponseStatus::kTooLong);
+      truncated = truncated || (response && response->truncated);
+    }
+    out.missing += missing;
+    out.too_long += too_long;
+    out.truncated += truncated;
+  }
+  for (const std::vector<Score>& column : by_metric(out.by_position)) {
+    const MetricSpec& spec = spec_of(task, column.front().metric);
+    out.aggregates.push_back(aggregate_scores(column, aggregation_of(spec), spec.higher_is_better));
+  }
+  return out;
+}
+
+std::vector<Aggregate> score_group(const TaskGroup& group,
+                                   const std::map<std::string, std::vector<Aggregate>>& numbers) {
+  std::map<std::pair<std::string, std::string>, std::vector<Aggregate>> columns;
+  size_t members = 0;
+  for (const std::string& key : group.members) {
+    auto found = numbers.find(key);
+    if (found == numbers.end()) continue;
+    ++members;
+    for (const Aggregate& aggregate : found->second) {
+      columns[{aggregate.metric, aggregate.filter}].push_back(aggregate);
+    }
+  }
+  std::vector<Aggregate> out;
+  for (const auto& [column, aggregates] : columns) {
+    bool wanted = group.metrics.empty();
+    for (const std::string& metric : group.metrics) wanted = wanted || metric == column.first;
+    if (wanted && aggregates.size() == members) out.push_back(aggregate_group(aggregates, group.weight_by_size));
+  }
+  return out;
+}
+
+std::vector<TaskRecord> task_records(const TaskSelection& selection, const TaskRegistry& registry,
+                                     const std::optional<int>& num_fewshot) {
+  std::set<std::string> selected, placed;
+  for (const Task* task : selection.tasks) selected.insert(task->key());
+  for (const TaskGroup* group : selection.groups) selected.insert(group->key());
+  std::vector<TaskRecord> records;
+
+  auto place_task = [&](const Task& task, int depth) {
+    if (!placed.insert(task.key()).second) return;
+    TaskRecord record;
+    record.position = static_cast<int>(records.size());
+    record.task = task.name, record.convention = task.convention;
+    record.alias = task.alias.empty() ? task.name : task.alias;
+    record.depth = depth, record.version = task.version;
+    if (task.output_type != OutputType::kRolling) record.shots = num_fewshot.value_or(task.fewshot.count);
+    record.headline = task.metrics.front().metric;
+    record.note = task.note;
+    records.push_back(std::move(record));
+  };
+  auto place_group = [&](auto&& self, const TaskGroup& group, int depth) -> void {
+    if (!placed.insert(group.key()).second) return;
+    size_t index = records.size();
+    TaskRecord record;
+    record.position = static_cast<int>(index);
+    record.task = group.name, record.convention = group.convention;
+    record.alias = group.alias.empty() ? group.name : group.alias;
+    record.is_group = true, record.depth = depth, record.version = group.version;
+    record.weighting = group.weight_by_size ? "items" : "members";
+    record.note = group.note;
+    records.push_back(std::move(record));
+    for (const std::string& key : group.members) {
+      if (!selected.count(key)) continue;
+      if (const TaskGroup* inner = registry.find_group(key)) {
+        self(self, *inner, depth + 1);
+      } else if (const Task* task = registry.find_task(key)) {
+        place_task(*task, depth + 1);
+      }
+    }
+    // A group is shown by what its members are shown by.
+    if (index + 1 < records.size()) {
+      records[index].headline = records[index + 1].headline;
+      records[index].shots = records[index + 1].shots;
+    }
+    for (const std::string& metric : group.metrics) {
+      records[index].headline = metric;
+      break;
+    }
+  };
+  std::set<std::string> inner;
+  for (const TaskGroup* group : selection.groups) inner.insert(group->members.begin(), group->members.end());
+  for (const TaskGroup* group : selection.groups) {
+    if (!inner.count(group->key())) place_group(place_group, *group, 0);
+  }
+  for (const Task* task : selection.tasks) place_task(*task, 0);
+  return records;
+}
+
+int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry) {
+  std::map<std::string, std::vector<Aggregate>> numbers;
+  std::vector<TaskRecord> records = db.tasks_of(run.id);
+  int64_t missing = 0;
+  for (TaskRecord& record : records) {
+    if (record.is_group) continue;
+    const std::string key = record.task + "@" + record.convention;
+    const Task* task = registry.find_task(key);
+    if (!task) {
+      throw_input(key, fmt::format("run {} has this task, the task files do not", run.id),
+                  "give the folder that defines it with --include");
+    }
+    std::vector<StoredItem> stored = db.items_of(run.id, record.task, record.convention);
+    std::vector<AnsweredItem> items;
+    for (const StoredItem& item : stored) items.push_back({&item.prompt, item.responses});
+    TaskScores scores = score_task(*task, items);
+    db.put_scores(run.id, record.task, record.convention, scores.by_position);
+    db.put_aggregates(run.id, record.task, record.convention, scores.aggregates);
+    record.note = shown_note(task->note, scores);
+    record.headline = task->metrics.front().metric;
+    db.put_task(run.id, record);
+    numbers[key] = std::move(scores.aggregates);
+    missing += scores.missing;
+  }
+  // Inner groups come after the groups that hold them.
+  for (auto record = records.rbegin(); record != records.rend(); ++record) {
+    if (!record->is_group) continue;
+    const std::string key = record->task + "@" + record->convention;
+    const TaskGroup* group = registry.find_group(key);
+    if (!group) throw_input(key, fmt::format("run {} has this group, the task files do not", run.id));
+    numbers[key] = score_group(*group, numbers);
+    db.put_aggregates(run.id, record->task, record->convention, numbers[key]);
+  }
+  return missing;
+}
+
+}  // namespace assay

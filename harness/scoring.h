@@ -1,0 +1,45 @@
+// Responses -> scores -> numbers, for a run and for `assay score`: needs tasks and a database, never a model.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/records.h"
+#include "reports/aggregate.h"
+#include "reports/results_db.h"
+#include "tasks/task_file.h"
+
+namespace assay {
+
+// An item with what came back for it; `responses` in order of part.
+struct AnsweredItem {
+  const Prompt* prompt = nullptr;  // not owned
+  std::vector<std::optional<Response>> responses;
+};
+
+struct TaskScores {
+  std::vector<std::vector<Score>> by_position;
+  std::vector<Aggregate> aggregates;  // one a metric and filter
+  int64_t missing = 0;                // items without an answer
+  int64_t too_long = 0;               // of these, those that did not fit the context
+  int64_t truncated = 0;              // items whose prompt was cut
+};
+
+TaskScores score_task(const Task& task, const std::vector<AnsweredItem>& items);
+
+// Numbers of one group from those of its members (keys "name@convention" -> numbers). Only metrics that every member
+// has.
+std::vector<Aggregate> score_group(const TaskGroup& group,
+                                   const std::map<std::string, std::vector<Aggregate>>& numbers);
+
+// The rows that a report shows for a selection, groups before their members, in order of position.
+std::vector<TaskRecord> task_records(const TaskSelection& selection, const TaskRegistry& registry,
+                                     const std::optional<int>& num_fewshot);
+
+// Scores every task that the stored run has, again, with today's patterns and metrics, and its groups.
+// Throws Error(kInput) when a task of the run is not in the registry any more. Gives the number of missing items.
+int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry);
+
+}  // namespace assay

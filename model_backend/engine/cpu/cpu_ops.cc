@@ -1,0 +1,99 @@
+// Memory, identity and the making of CpuOps.
+#include "model_backend/engine/cpu/cpu_ops.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <thread>
+
+#include "core/error.h"
+#include "model_backend/engine/cpu/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "model_backend/engine/cpu/cpu_ops.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace assay {
+namespace HWY_NAMESPACE {
+const char* target_name() {
+  return hwy::TargetName(HWY_TARGET);
+}
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace assay
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace assay {
+namespace {
+
+HWY_EXPORT(target_name);
+
+// Pages straight from the system: they cost nothing until touched and go back whole, so a large key/value memory may be
+// set aside without being used. Filled with zeros.
+class HostBuffer final : public DeviceBuffer {
+ public:
+  explicit HostBuffer(size_t bytes) : bytes_(bytes) {
+    data_ = ::mmap(nullptr, mapped(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (data_ == MAP_FAILED) throw_errno("allocating " + std::to_string(bytes) + " bytes", "no memory", errno);
+    ::madvise(data_, mapped(), MADV_HUGEPAGE);
+  }
+  ~HostBuffer() override { ::munmap(data_, mapped()); }
+  HostBuffer(const HostBuffer&) = delete;
+  HostBuffer& operator=(const HostBuffer&) = delete;
+  void* data() override { return data_; }
+  size_t bytes() const override { return bytes_; }
+
+ private:
+  size_t mapped() const { return bytes_ == 0 ? 1 : bytes_; }
+  void* data_;
+  size_t bytes_;
+};
+
+}  // namespace
+
+std::string kernel_instruction_set() {
+  return HWY_DYNAMIC_DISPATCH(target_name)();
+}
+
+CpuOps::CpuOps(Precision precision, int threads, std::unique_ptr<MatrixProduct> product)
+    : precision_(precision), threads_(threads), product_(std::move(product)), thread_scratch_(threads) {}
+
+std::string CpuOps::numerics() const {
+  return std::string(bfloat16() ? "bfloat16" : "float32") + " cpu " + kernel_instruction_set() + " " +
+         product_->name() + " kernels-1";
+}
+
+int64_t CpuOps::available_bytes() const {
+  std::ifstream meminfo("/proc/meminfo");
+  std::string key, unit;
+  int64_t kibibytes;
+  while (meminfo >> key >> kibibytes) {
+    if (key == "MemAvailable:") return kibibytes * 1024;
+    std::getline(meminfo, unit);
+  }
+  return int64_t{sysconf(_SC_AVPHYS_PAGES)} * sysconf(_SC_PAGESIZE);
+}
+
+std::unique_ptr<DeviceBuffer> CpuOps::allocate(size_t bytes) {
+  return std::make_unique<HostBuffer>(bytes);
+}
+void CpuOps::upload(void* device, const void* host, size_t bytes) {
+  std::memcpy(device, host, bytes);
+}
+void CpuOps::download(void* host, const void* device, size_t bytes) {
+  std::memcpy(host, device, bytes);
+}
+
+std::unique_ptr<Ops> make_cpu_ops(Precision precision, int threads) {
+  if (threads <= 0) threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  return std::make_unique<CpuOps>(precision, threads, make_matrix_product(precision, threads));
+}
+
+}  // namespace assay
+#endif  // HWY_ONCE

@@ -1,0 +1,112 @@
+// Embedding, SwiGLU, residual addition and row gathering: each output element has its own inputs only.
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "model_backend/engine/cpu/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "model_backend/engine/cpu/pointwise.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <hwy/contrib/math/math-inl.h>
+
+#include "model_backend/engine/cpu/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace assay {
+namespace HWY_NAMESPACE {
+
+// gate / (1 + exp(-gate)) * up. The last, short vector of a row is computed at full width, so that an element's bits do
+// not depend on where in the row it stands.
+template <typename Act>
+void silu_multiply_row_of(const float* gate, const float* up, int64_t count, Act* out) {
+  const Floats tag;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(tag));
+  const auto one = hn::Set(tag, 1.0f);
+  const auto silu = [&](FloatVector g, FloatVector u) {
+    return hn::Mul(hn::Div(g, hn::Add(one, hn::Exp(tag, hn::Neg(g)))), u);
+  };
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) store_act(silu(hn::LoadU(tag, gate + i), hn::LoadU(tag, up + i)), out + i);
+  if (i == count) return;
+  float last_gate[hn::MaxLanes(tag)] = {}, last_up[hn::MaxLanes(tag)] = {};
+  Act last[hn::MaxLanes(tag)];
+  std::memcpy(last_gate, gate + i, (count - i) * sizeof(float));
+  std::memcpy(last_up, up + i, (count - i) * sizeof(float));
+  store_act(silu(hn::LoadU(tag, last_gate), hn::LoadU(tag, last_up)), last);
+  std::memcpy(out + i, last, (count - i) * sizeof(Act));
+}
+
+void silu_multiply_row(const float* gate_up, int64_t inner, bool bfloat16, void* out) {
+  if (bfloat16) {
+    silu_multiply_row_of(gate_up, gate_up + inner, inner, static_cast<uint16_t*>(out));
+  } else {
+    silu_multiply_row_of(gate_up, gate_up + inner, inner, static_cast<float*>(out));
+  }
+}
+
+void add_range(float* x, const float* y, int64_t count) {
+  const Floats tag;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(tag));
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) hn::StoreU(hn::Add(hn::LoadU(tag, x + i), hn::LoadU(tag, y + i)), tag, x + i);
+  for (; i < count; ++i) x[i] += y[i];
+}
+
+void embed_row(const void* table, int64_t hidden, int32_t id, bool bfloat16, float* out) {
+  if (!bfloat16) {
+    std::memcpy(out, static_cast<const float*>(table) + id * hidden, hidden * sizeof(float));
+    return;
+  }
+  const auto* row = static_cast<const uint16_t*>(table) + id * hidden;
+  for (int64_t i = 0; i < hidden; ++i) out[i] = act_to_float(row[i]);
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace assay
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include <algorithm>
+
+#include "model_backend/engine/cpu/cpu_ops.h"
+#include "model_backend/engine/cpu/parallel.h"
+
+namespace assay {
+
+HWY_EXPORT(silu_multiply_row);
+HWY_EXPORT(add_range);
+HWY_EXPORT(embed_row);
+
+void CpuOps::embed(const void* table, int64_t hidden, std::span<const int32_t> ids, float* out) {
+  parallel_for(threads_, static_cast<int64_t>(ids.size()), [&](int64_t row) {
+    HWY_DYNAMIC_DISPATCH(embed_row)(table, hidden, ids[row], bfloat16(), out + row * hidden);
+  });
+}
+
+void CpuOps::silu_multiply(const float* gate_up, int64_t rows, int64_t inner, void* out) {
+  parallel_for(threads_, rows, [&](int64_t row) {
+    HWY_DYNAMIC_DISPATCH(silu_multiply_row)
+    (gate_up + row * 2 * inner, inner, bfloat16(), static_cast<uint8_t*>(out) + row * inner * act_bytes());
+  });
+}
+
+void CpuOps::add(float* x, const float* y, int64_t count) {
+  constexpr int64_t kChunk = 16384;
+  parallel_for(threads_, (count + kChunk - 1) / kChunk, [&](int64_t chunk) {
+    const int64_t first = chunk * kChunk;
+    HWY_DYNAMIC_DISPATCH(add_range)(x + first, y + first, std::min(kChunk, count - first));
+  });
+}
+
+void CpuOps::gather_rows(const float* x, std::span<const int32_t> rows, int64_t hidden, float* out) {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::memcpy(out + i * hidden, x + rows[i] * hidden, hidden * sizeof(float));
+  }
+}
+
+}  // namespace assay
+#endif  // HWY_ONCE

@@ -1,0 +1,117 @@
+// Rotary positions (RoFormer, Su et al. 2021) in the half-split layout, together with the write into the cache.
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "model_backend/engine/cpu/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "model_backend/engine/cpu/rope.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "model_backend/engine/cpu/simd-inl.h"
+
+#ifndef ASSAY_ENGINE_CPU_ROPE_ONCE_
+#define ASSAY_ENGINE_CPU_ROPE_ONCE_
+namespace assay {
+// One row of a batch on its way into q, the keys and the values.
+struct RopeRow {
+  const float* qkv;  // [(Q + 2K) * D]
+  int query_heads, kv_heads, head_dim;
+  const float* cosine;  // [D / 2]
+  const float* sine;    // [D / 2]
+  bool bfloat16;
+  void* q;      // [Q * D] act
+  void* key;    // [K * D] act
+  void* value;  // [K * D] act
+};
+}  // namespace assay
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace assay {
+namespace HWY_NAMESPACE {
+
+template <typename Act>
+void rotate_head(const float* x, int half, const float* cosine, const float* sine, Act* out) {
+  const Floats tag;
+  const int lanes = static_cast<int>(hn::Lanes(tag));
+  int i = 0;
+  for (; i + lanes <= half; i += lanes) {
+    const auto low = hn::LoadU(tag, x + i), high = hn::LoadU(tag, x + half + i);
+    const auto c = hn::LoadU(tag, cosine + i), s = hn::LoadU(tag, sine + i);
+    store_act(hn::Sub(hn::Mul(low, c), hn::Mul(high, s)), out + i);
+    store_act(hn::Add(hn::Mul(high, c), hn::Mul(low, s)), out + half + i);
+  }
+  for (; i < half; ++i) {
+    float_to_act(x[i] * cosine[i] - x[half + i] * sine[i], out + i);
+    float_to_act(x[half + i] * cosine[i] + x[i] * sine[i], out + half + i);
+  }
+}
+
+template <typename Act>
+void rotate_row_of(const RopeRow& row) {
+  const int dim = row.head_dim, half = dim / 2;
+  const float* x = row.qkv;
+  for (int h = 0; h < row.query_heads; ++h, x += dim) {
+    rotate_head(x, half, row.cosine, row.sine, static_cast<Act*>(row.q) + h * dim);
+  }
+  for (int h = 0; h < row.kv_heads; ++h, x += dim) {
+    rotate_head(x, half, row.cosine, row.sine, static_cast<Act*>(row.key) + h * dim);
+  }
+  for (int i = 0; i < row.kv_heads * dim; ++i) float_to_act(x[i], static_cast<Act*>(row.value) + i);
+}
+
+void rotate_row(const RopeRow& row) {
+  if (row.bfloat16) {
+    rotate_row_of<uint16_t>(row);
+  } else {
+    rotate_row_of<float>(row);
+  }
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace assay
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "model_backend/engine/cpu/cpu_ops.h"
+#include "model_backend/engine/cpu/parallel.h"
+
+namespace assay {
+
+HWY_EXPORT(rotate_row);
+
+void CpuOps::rotate_and_store(const float* qkv, const AttentionShape& shape, std::span<const int32_t> positions,
+                              std::span<const int32_t> slots, const float* inverse_frequency, float attention_scale,
+                              void* q_out, void* keys, void* values) {
+  const int64_t q_width = int64_t{shape.query_heads} * shape.head_dim;
+  const int64_t kv_width = int64_t{shape.kv_heads} * shape.head_dim;
+  const int half = shape.head_dim / 2;
+  const auto at = [&](void* base, int64_t element) { return static_cast<uint8_t*>(base) + element * act_bytes(); };
+  parallel_for(threads_, static_cast<int64_t>(positions.size()), [&](int64_t t) {
+    std::vector<float> turn(2 * half);
+    for (int i = 0; i < half; ++i) {
+      // The angle is a float32 product, as where the models were trained.
+      const float angle = static_cast<float>(positions[t]) * inverse_frequency[i];
+      turn[i] = std::cos(angle) * attention_scale;
+      turn[half + i] = std::sin(angle) * attention_scale;
+    }
+    RopeRow row{qkv + t * (q_width + 2 * kv_width),
+                shape.query_heads,
+                shape.kv_heads,
+                shape.head_dim,
+                turn.data(),
+                turn.data() + half,
+                bfloat16(),
+                at(q_out, t * q_width)};
+    row.key = at(keys, slots[t] * kv_width);
+    row.value = at(values, slots[t] * kv_width);
+    HWY_DYNAMIC_DISPATCH(rotate_row)(row);
+  });
+}
+
+}  // namespace assay
+#endif  // HWY_ONCE

@@ -1,0 +1,101 @@
+#include "model_backend/engine/engine_backend.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "model_backend/checkpoint/checkpoint.h"
+#include "model_backend/engine/models/model.h"
+#include "model_backend/engine/run.h"
+#include "model_backend/tokenizer/tokenizer.h"
+
+namespace assay {
+namespace {
+
+Precision parse_precision(const std::string& dtype) {
+  if (dtype == "float32") return Precision::kFloat32;
+  if (dtype == "bfloat16") return Precision::kBFloat16;
+  throw_input("--dtype " + dtype, "no such precision", "one of: float32, bfloat16");
+}
+
+std::unique_ptr<Ops> make_ops(const BackendOptions& options) {
+  const Precision precision = parse_precision(options.dtype);
+  if (options.device == "cpu") return make_cpu_ops(precision, options.threads);
+  if (options.device == "cuda") return make_cuda_ops(precision, 0);
+  throw_input("--device " + options.device, "no such device", "one of: cpu, cuda");
+}
+
+void check_vocabulary(const Tokenizer& tokenizer, const Checkpoint& checkpoint) {
+  const size_t tokens = tokenizer.vocab_size(), rows = checkpoint.config().vocab;
+  if (tokens <= rows) return;
+  throw_input(
+      checkpoint.path(),
+      "its tokenizer has " + std::to_string(tokens) + " tokens, its embedding " + std::to_string(rows) + " rows",
+      "the tokenizer belongs to another checkpoint");
+}
+
+BackendInfo describe(const Checkpoint& checkpoint, const Tokenizer& tokenizer, const Ops& ops) {
+  BackendInfo info;
+  info.name = "engine";
+  info.label = checkpoint.label();
+  info.weights_hash = checkpoint.weights_hash();
+  info.tokenizer_hash = tokenizer.hash();
+  info.numerics = ops.numerics();
+  info.identity = FieldHash().add(info.weights_hash).add(info.tokenizer_hash).add(info.numerics).hex();
+  info.loglikelihood = info.rolling = info.generate = true;
+  info.context_length = checkpoint.config().context_length;
+  info.chat_template = tokenizer.chat_template();
+  info.bos_text = tokenizer.bos_text();
+  info.eos_text = tokenizer.eos_text();
+  return info;
+}
+
+// Keys and values may have this share of what is free once the weights are in place.
+constexpr int64_t kKvShare = 4;
+
+RunSettings settings_of(const BackendOptions& options, const Checkpoint& checkpoint, const Tokenizer& tokenizer,
+                        const Ops& ops) {
+  RunSettings settings;
+  settings.context_length = checkpoint.config().context_length;
+  settings.eos = checkpoint.config().eos_ids;
+  if (settings.eos.empty() && tokenizer.eos()) settings.eos = {*tokenizer.eos()};
+  settings.batch_tokens = options.batch_tokens > 0 ? options.batch_tokens : ops.default_batch_tokens();
+  settings.kv_bytes = options.kv_memory_bytes > 0 ? options.kv_memory_bytes : ops.available_bytes() / kKvShare;
+  settings.threads = options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+  return settings;
+}
+
+class EngineBackend final : public Backend {
+ public:
+  EngineBackend(const std::string& path, const BackendOptions& options) {
+    const Checkpoint checkpoint = Checkpoint::open(path);
+    tokenizer_ = load_tokenizer(path);
+    check_vocabulary(*tokenizer_, checkpoint);
+    ops_ = make_ops(options);
+    model_ = load_model(*ops_, checkpoint);
+    info_ = describe(checkpoint, *tokenizer_, *ops_);
+    settings_ = settings_of(options, checkpoint, *tokenizer_, *ops_);
+  }
+
+  const BackendInfo& info() const override { return info_; }
+
+  RunStats answer(std::span<const Request> requests, ResponseSink& sink, const std::atomic<bool>& cancelled) override {
+    return Run(*ops_, *model_, *tokenizer_, settings_, requests, sink, cancelled).answer_all();
+  }
+
+ private:
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::unique_ptr<Ops> ops_;
+  std::unique_ptr<Model> model_;
+  BackendInfo info_;
+  RunSettings settings_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> open_engine_backend(const std::string& path, const BackendOptions& options) {
+  return std::make_unique<EngineBackend>(path, options);
+}
+
+}  // namespace assay

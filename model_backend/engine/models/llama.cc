@@ -1,0 +1,181 @@
+// The Llama family: Llama, Mistral (sliding window), Qwen2 (biases on q, k and v).
+//
+//   x = embedding of the token
+//   each layer:  x += o_proj(attention(rope(qkv_proj(norm(x)))))
+//                x += down_proj(silu(gate_proj(norm(x))) * up_proj(norm(x)))
+//   logits = head(norm(x))
+//
+// q, k and v are one weight, gate and up another: fewer and larger matrix products, with the same bits for every
+// output.
+#include <algorithm>
+
+#include "model_backend/checkpoint/rope.h"
+#include "model_backend/engine/models/model.h"
+#include "model_backend/engine/models/weights.h"
+
+namespace assay {
+namespace {
+
+using Buffer = std::unique_ptr<DeviceBuffer>;
+using Weight = std::unique_ptr<PackedWeight>;
+
+struct Layer {
+  Buffer attention_norm, ffn_norm;  // [H]
+  Weight qkv;                       // [(Q + 2K) * D, H]
+  Weight output;                    // [H, Q * D]
+  Weight gate_up;                   // [2F, H]
+  Weight down;                      // [H, F]
+  // Null where the family has none.
+  Buffer qkv_bias, output_bias, gate_up_bias, down_bias;
+  AttentionShape shape;
+};
+
+float* floats(const Buffer& buffer) {
+  return buffer ? static_cast<float*>(buffer->data()) : nullptr;
+}
+
+// What a pass keeps between operations, for up to `rows` rows.
+struct States {
+  int rows = 0;
+  Buffer x;         // [T, H] float: the residual stream
+  Buffer normed;    // [T, H] act
+  Buffer wide;      // [T, max((Q + 2K) * D, 2F)] float
+  Buffer q;         // [T, Q * D] act
+  Buffer attended;  // [T, Q * D] act
+  Buffer inner;     // [T, F] act
+  Buffer change;    // [T, H] float: what is added to x
+};
+
+class Llama final : public Model {
+ public:
+  Llama(Ops& ops, const Checkpoint& checkpoint);
+  int vocab() const override { return config_.vocab; }
+  int layers() const override { return config_.layers; }
+  int64_t kv_width() const override { return int64_t{config_.kv_heads} * config_.head_dim; }
+  bool forward(const Batch& batch, KvCache& cache, const std::function<bool()>& keep_going) override;
+  void read(std::span<const int32_t> rows, std::span<const HeadRead> reads, HeadAnswer* answers) override;
+  void logits(std::span<const int32_t> rows, float* logits) override;
+
+ private:
+  Layer load_layer(WeightLoader& loader, int index) const;
+  void make_room(int rows);
+  void attend(const Layer& layer, const Batch& batch, void* keys, void* values);
+  void feed_forward(const Layer& layer, int rows);
+  // The final norm of some rows of the last batch, [rows, H] act; lies in states_.normed.
+  const void* final_states(std::span<const int32_t> rows);
+
+  Ops& ops_;
+  ModelConfig config_;
+  float eps_;
+  Buffer embedding_;  // [V, H] act
+  std::vector<Layer> layers_;
+  Buffer final_norm_;  // [H]
+  Weight head_;        // [V, H]
+  Buffer inverse_frequency_;
+  float attention_scale_ = 1;
+  States states_;
+};
+
+Llama::Llama(Ops& ops, const Checkpoint& checkpoint)
+    : ops_(ops), config_(checkpoint.config()), eps_(static_cast<float>(config_.norm_eps)) {
+  WeightLoader loader(ops, checkpoint);
+  embedding_ = loader.table("model.embed_tokens.weight");
+  for (int i = 0; i < config_.layers; ++i) layers_.push_back(load_layer(loader, i));
+  final_norm_ = loader.floats({"model.norm.weight"});
+  head_ = loader.pack({config_.tied_head ? "model.embed_tokens.weight" : "lm_head.weight"});
+  const std::vector<float> frequencies = rope_inverse_frequencies(config_, &attention_scale_);
+  inverse_frequency_ = ops.allocate(frequencies.size() * sizeof(float));
+  ops.upload(inverse_frequency_->data(), frequencies.data(), frequencies.size() * sizeof(float));
+}
+
+Layer Llama::load_layer(WeightLoader& loader, int index) const {
+  const std::string prefix = "model.layers." + std::to_string(index) + ".";
+  const std::string attention = prefix + "self_attn.", mlp = prefix + "mlp.";
+  Layer layer;
+  layer.attention_norm = loader.floats({prefix + "input_layernorm.weight"});
+  layer.ffn_norm = loader.floats({prefix + "post_attention_layernorm.weight"});
+  layer.qkv = loader.pack({attention + "q_proj.weight", attention + "k_proj.weight", attention + "v_proj.weight"});
+  layer.output = loader.pack({attention + "o_proj.weight"});
+  layer.gate_up = loader.pack({mlp + "gate_proj.weight", mlp + "up_proj.weight"});
+  layer.down = loader.pack({mlp + "down_proj.weight"});
+  if (config_.attention_bias) {
+    layer.qkv_bias = loader.floats({attention + "q_proj.bias", attention + "k_proj.bias", attention + "v_proj.bias"});
+  }
+  if (config_.output_bias) layer.output_bias = loader.floats({attention + "o_proj.bias"});
+  if (config_.mlp_bias) {
+    layer.gate_up_bias = loader.floats({mlp + "gate_proj.bias", mlp + "up_proj.bias"});
+    layer.down_bias = loader.floats({mlp + "down_proj.bias"});
+  }
+  const bool windowed = config_.sliding_window && index >= config_.sliding_window_first_layer;
+  layer.shape = {config_.heads, config_.kv_heads, config_.head_dim, windowed ? *config_.sliding_window : 0};
+  return layer;
+}
+
+void Llama::make_room(int rows) {
+  if (rows <= states_.rows) return;
+  const int64_t q_width = int64_t{config_.heads} * config_.head_dim;
+  const int64_t wide = std::max(q_width + 2 * kv_width(), 2 * int64_t{config_.intermediate});
+  const size_t act = ops_.act_bytes(), hidden = config_.hidden;
+  states_ = {};
+  states_.x = ops_.allocate(rows * hidden * sizeof(float));
+  states_.normed = ops_.allocate(rows * hidden * act);
+  states_.wide = ops_.allocate(rows * wide * sizeof(float));
+  states_.q = ops_.allocate(rows * q_width * act);
+  states_.attended = ops_.allocate(rows * q_width * act);
+  states_.inner = ops_.allocate(rows * int64_t{config_.intermediate} * act);
+  states_.change = ops_.allocate(rows * hidden * sizeof(float));
+  states_.rows = rows;
+}
+
+bool Llama::forward(const Batch& batch, KvCache& cache, const std::function<bool()>& keep_going) {
+  make_room(batch.rows());
+  ops_.embed(embedding_->data(), config_.hidden, batch.tokens, floats(states_.x));
+  for (int i = 0; i < config_.layers; ++i) {
+    attend(layers_[i], batch, cache.keys(i), cache.values(i));
+    feed_forward(layers_[i], batch.rows());
+    if (!keep_going()) return false;
+  }
+  return true;
+}
+
+void Llama::attend(const Layer& layer, const Batch& batch, void* keys, void* values) {
+  const int rows = batch.rows();
+  ops_.rms_norm(floats(states_.x), floats(layer.attention_norm), eps_, rows, config_.hidden, states_.normed->data());
+  ops_.linear(states_.normed->data(), *layer.qkv, floats(layer.qkv_bias), rows, floats(states_.wide));
+  ops_.rotate_and_store(floats(states_.wide), layer.shape, batch.positions, batch.slots, floats(inverse_frequency_),
+                        attention_scale_, states_.q->data(), keys, values);
+  ops_.attention(states_.q->data(), keys, values, layer.shape, batch.segments, states_.attended->data());
+  ops_.linear(states_.attended->data(), *layer.output, floats(layer.output_bias), rows, floats(states_.change));
+  ops_.add(floats(states_.x), floats(states_.change), int64_t{rows} * config_.hidden);
+}
+
+void Llama::feed_forward(const Layer& layer, int rows) {
+  ops_.rms_norm(floats(states_.x), floats(layer.ffn_norm), eps_, rows, config_.hidden, states_.normed->data());
+  ops_.linear(states_.normed->data(), *layer.gate_up, floats(layer.gate_up_bias), rows, floats(states_.wide));
+  ops_.silu_multiply(floats(states_.wide), rows, config_.intermediate, states_.inner->data());
+  ops_.linear(states_.inner->data(), *layer.down, floats(layer.down_bias), rows, floats(states_.change));
+  ops_.add(floats(states_.x), floats(states_.change), int64_t{rows} * config_.hidden);
+}
+
+const void* Llama::final_states(std::span<const int32_t> rows) {
+  ops_.gather_rows(floats(states_.x), rows, config_.hidden, floats(states_.change));
+  ops_.rms_norm(floats(states_.change), floats(final_norm_), eps_, static_cast<int64_t>(rows.size()), config_.hidden,
+                states_.normed->data());
+  return states_.normed->data();
+}
+
+void Llama::read(std::span<const int32_t> rows, std::span<const HeadRead> reads, HeadAnswer* answers) {
+  ops_.head_logprobs(final_states(rows), static_cast<int64_t>(rows.size()), *head_, reads, answers);
+}
+
+void Llama::logits(std::span<const int32_t> rows, float* logits) {
+  ops_.head_logits(final_states(rows), static_cast<int64_t>(rows.size()), *head_, logits);
+}
+
+}  // namespace
+
+std::unique_ptr<Model> load_llama(Ops& ops, const Checkpoint& checkpoint) {
+  return std::make_unique<Llama>(ops, checkpoint);
+}
+
+}  // namespace assay

@@ -1,0 +1,356 @@
+#include "model_backend/engine/run.h"
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "model_backend/engine/sampler.h"
+
+namespace assay {
+namespace {
+
+// Requests encoded at a time: enough for all threads, few enough that their whole token lists are soon in the tree.
+constexpr size_t kEncodeGroup = 1024;
+// Rows of logits that exist at one time, for sampling.
+constexpr size_t kLogitRows = 16;
+constexpr auto kReportEvery = std::chrono::milliseconds(450);
+
+std::vector<EncodedRequest> encode_group(const Tokenizer& tokenizer, std::span<const Request> requests,
+                                         int context_length, int threads) {
+  std::vector<EncodedRequest> encoded(requests.size());
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    for (size_t i = next++; i < requests.size(); i = next++) {
+      encoded[i] = encode_request(tokenizer, requests[i], context_length);
+    }
+  };
+  std::vector<std::jthread> helpers;
+  for (int i = 1; i < threads && static_cast<size_t>(i) < requests.size(); ++i) helpers.emplace_back(work);
+  work();
+  helpers.clear();
+  return encoded;
+}
+
+uint64_t sampling_key(const Request& request) {
+  return stable_hash(0, request.context);
+}
+
+}  // namespace
+
+int64_t peak_resident_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmHWM:", 0) == 0) return std::stoll(line.substr(6)) * 1024;
+  }
+  return 0;
+}
+
+Run::Run(Ops& ops, Model& model, const Tokenizer& tokenizer, RunSettings settings, std::span<const Request> requests,
+         ResponseSink& sink, const std::atomic<bool>& cancelled)
+    : ops_(ops),
+      model_(model),
+      tokenizer_(tokenizer),
+      settings_(std::move(settings)),
+      requests_(requests),
+      sink_(sink),
+      cancelled_(cancelled),
+      open_(requests.size()),
+      begin_(std::chrono::steady_clock::now()),
+      last_report_(begin_) {}
+
+RunStats Run::answer_all() {
+  encode_all();
+  plan_ = builder_.finish();
+  stats_.tree_tokens += plan_.tree_tokens();
+  stats_.requested_tokens += plan_.requested_tokens();
+  make_memory();
+  walk_ = std::make_unique<PlanWalk>(plan_);
+  queue_texts(0);
+  while (!cancelled_ && step()) {
+  }
+  report_progress();
+  return stats_;
+}
+
+void Run::encode_all() {
+  for (size_t first = 0; first < requests_.size() && keep_going(); first += kEncodeGroup) {
+    const auto group = requests_.subspan(first, std::min(kEncodeGroup, requests_.size() - first));
+    auto encoded = encode_group(tokenizer_, group, settings_.context_length, settings_.threads);
+    for (size_t i = 0; i < encoded.size(); ++i) open_request(first + i, std::move(encoded[i]));
+  }
+}
+
+void Run::open_request(size_t index, EncodedRequest&& encoded) {
+  Open& open = open_[index];
+  open.response.status = encoded.status;
+  open.response.detail = std::move(encoded.detail);
+  open.response.prompt_tokens = encoded.prompt_tokens;
+  open.response.truncated = encoded.truncated;
+  if (encoded.status == ResponseStatus::kAnswered) {
+    open.response.continuations = std::move(encoded.continuations);
+    for (const ScoredTokens& scored : encoded.scored) {
+      builder_.add(scored.tokens, scored.first_read, scored.last_target);
+      const int reads = static_cast<int>(scored.tokens.size()) - scored.first_read;
+      asked_.push_back({index, scored.continuation, reads});
+      ++open.sequences_left;
+    }
+    if (requests_[index].kind == RequestKind::kGenerate) {
+      const int samples = requests_[index].generate.samples;
+      const int shared = static_cast<int>(encoded.prompt.size()) - 1;
+      builder_.add({encoded.prompt.data(), static_cast<size_t>(shared)}, shared, 0);
+      asked_.push_back({index, 0, 0});
+      open.max_tokens = encoded.max_tokens;
+      open.last_prompt_token = encoded.prompt.back();
+      open.sampling_key = sampling_key(requests_[index]);
+      open.response.texts.resize(samples);
+      open.sequences_left = open.max_tokens > 0 ? samples : 0;
+      if (open.max_tokens == 0) {
+        for (GeneratedText& text : open.response.texts) text.finish = FinishReason::kLength;
+      }
+      // Each text reads the last prompt token itself, and one by one each would read the rest too.
+      stats_.tree_tokens += open.sequences_left;
+      stats_.requested_tokens += open.sequences_left + int64_t{shared} * std::max(0, open.sequences_left - 1);
+    }
+  }
+  if (open.sequences_left == 0) deliver(index);
+}
+
+int64_t Run::slots_needed(int64_t& longest) const {
+  int64_t all = plan_.tree_tokens();
+  longest = 1;
+  for (int s = 0; s < plan_.sequence_count(); ++s) {
+    const Open& open = open_[asked_[s].request];
+    longest = std::max<int64_t>(longest, plan_.sequence(s).length + open.max_tokens);
+    if (open.max_tokens > 0) all += int64_t{open.max_tokens} * open.sequences_left;
+  }
+  return std::max(all, longest);
+}
+
+void Run::make_memory() {
+  const int64_t per_slot = KvCache::bytes_per_slot(ops_, model_.layers(), model_.kv_width());
+  int64_t longest;
+  const int64_t most = slots_needed(longest), affordable = settings_.kv_bytes / per_slot;
+  if (affordable < longest) {
+    throw_input("key/value memory",
+                "the longest request has " + std::to_string(longest) + " tokens and needs " +
+                    std::to_string(longest * per_slot) + " bytes, " + std::to_string(settings_.kv_bytes) +
+                    " are allowed",
+                "raise --kv-memory");
+  }
+  const int slots = static_cast<int>(std::min<int64_t>({most, affordable, INT32_MAX}));
+  pool_ = std::make_unique<SlotPool>(slots);
+  cache_ = std::make_unique<KvCache>(ops_, model_.layers(), model_.kv_width(), slots);
+  tree_ = std::make_unique<TreeSlots>(plan_, *pool_);
+}
+
+// False when nothing is left to do.
+bool Run::step() {
+  batch_ = {};
+  paths_.clear();
+  plan_rows_.clear();
+  read_rows_.clear();
+  reads_.clear();
+  waiters_.clear();
+  add_texts_to_batch();
+  admit_waiting_texts();
+  add_walk_to_batch();
+  if (batch_.rows() == 0) {
+    ASSAY_ASSERT(walk_->done() && waiting_.empty(), "every plan ends");
+    return false;
+  }
+  if (!model_.forward(batch_, *cache_, [this] { return keep_going(); })) return false;
+  stats_.computed_tokens += batch_.rows();
+  read_head();
+  release_rows();
+  std::erase(texts_, nullptr);
+  return true;
+}
+
+void Run::add_texts_to_batch() {
+  for (size_t i = 0; i < texts_.size(); ++i) {
+    add_text_row(*texts_[i], static_cast<int>(i));
+    if (texts_[i]->sequence.tokens() > 0) ++stats_.generated_tokens, ++stats_.requested_tokens;
+  }
+}
+
+void Run::admit_waiting_texts() {
+  while (!waiting_.empty() && batch_.rows() < settings_.batch_tokens) {
+    const WaitingText& waiting = waiting_.front();
+    const Open& open = open_[waiting.request];
+    if (pool_->available() < open.max_tokens) return;
+    pool_->promise(open.max_tokens);
+    const GenerateSettings& generate = requests_[waiting.request].generate;
+    texts_.push_back(std::make_unique<Text>(
+        Text{waiting.request, waiting.sample, waiting.node, tree_->path(waiting.node, plan_.node(waiting.node).length),
+             open.last_prompt_token, open.max_tokens,
+             GeneratedSequence(tokenizer_, generate.stop, settings_.eos, open.max_tokens)}));
+    waiting_.pop_front();
+    add_text_row(*texts_.back(), static_cast<int>(texts_.size()) - 1);
+  }
+}
+
+void Run::add_text_row(Text& text, int index) {
+  const int row = batch_.rows(), position = static_cast<int>(text.slots.size());
+  text.slots.push_back(pool_->take_promised());
+  --text.promised;
+  batch_.tokens.push_back(text.next_token);
+  batch_.positions.push_back(position);
+  batch_.slots.push_back(text.slots.back());
+  batch_.segments.push_back({row, 1, position, text.slots.data()});
+  add_read(row, -1 - index, 0);
+}
+
+void Run::add_walk_to_batch() {
+  while (!walk_->done() && waiting_.empty()) {
+    const int room = std::min(settings_.batch_tokens - batch_.rows(), pool_->available());
+    if (room <= 0) return;
+    const PlanRows rows = walk_->peek(room);
+    add_plan_rows(rows);
+    walk_->advance(rows);
+    if (rows.begin + rows.rows == plan_.node(rows.node).length) {
+      queue_texts(rows.node);
+      admit_waiting_texts();
+    }
+  }
+}
+
+void Run::add_plan_rows(const PlanRows& rows) {
+  const PlanNode& node = plan_.node(rows.node);
+  const int first = batch_.rows(), position = node.start + rows.begin;
+  tree_->take(rows);
+  paths_.push_back(tree_->path(rows.node, rows.begin + rows.rows));
+  const auto tokens = plan_.tokens(rows.node).subspan(rows.begin, rows.rows);
+  batch_.tokens.insert(batch_.tokens.end(), tokens.begin(), tokens.end());
+  for (int i = 0; i < rows.rows; ++i) batch_.positions.push_back(position + i);
+  batch_.slots.insert(batch_.slots.end(), paths_.back().end() - rows.rows, paths_.back().end());
+  batch_.segments.push_back({first, rows.rows, position, paths_.back().data()});
+  plan_rows_.push_back(rows);
+
+  struct Read {
+    int row, sequence;
+  };
+  std::vector<Read> reads;
+  for (const PlanReader& reader : plan_.readers(rows.node)) {
+    const int end = std::min(reader.end, rows.begin + rows.rows);
+    for (int row = std::max(reader.begin, rows.begin); row < end; ++row) reads.push_back({row, reader.sequence});
+  }
+  std::stable_sort(reads.begin(), reads.end(), [](const Read& a, const Read& b) { return a.row < b.row; });
+  for (const Read& read : reads) {
+    add_read(first + read.row - rows.begin, read.sequence, plan_.target(read.sequence, rows.node, read.row));
+  }
+}
+
+void Run::queue_texts(int node) {
+  for (int sequence : plan_.endings(node)) {
+    const size_t request = asked_[sequence].request;
+    for (int sample = 0; sample < open_[request].sequences_left; ++sample) {
+      tree_->hold(node);
+      waiting_.push_back({request, sample, node});
+    }
+  }
+}
+
+// Reads of one row come one after the other.
+void Run::add_read(int batch_row, int sequence, int32_t target) {
+  if (read_rows_.empty() || read_rows_.back() != batch_row) read_rows_.push_back(batch_row);
+  reads_.push_back({static_cast<int>(read_rows_.size()) - 1, target});
+  waiters_.push_back({sequence, target});
+}
+
+void Run::read_head() {
+  if (reads_.empty()) return;
+  stats_.head_rows += static_cast<int64_t>(read_rows_.size());
+  std::vector<HeadAnswer> answers(reads_.size());
+  model_.read(read_rows_, reads_, answers.data());
+
+  std::vector<int> sampled;
+  for (size_t i = 0; i < waiters_.size(); ++i) {
+    const Waiter& waiter = waiters_[i];
+    if (waiter.sequence >= 0) {
+      give_to_sequence(waiter.sequence, waiter.target, answers[i]);
+    } else if (is_sampled(*texts_[-1 - waiter.sequence])) {
+      sampled.push_back(static_cast<int>(i));
+    } else {
+      give_to_text(*texts_[-1 - waiter.sequence], answers[i].best_token);
+    }
+  }
+  const size_t vocab = model_.vocab();
+  std::vector<float> logits(std::min(kLogitRows, sampled.size()) * vocab);
+  for (size_t first = 0; first < sampled.size(); first += kLogitRows) {
+    const size_t count = std::min(kLogitRows, sampled.size() - first);
+    std::vector<int32_t> rows;
+    for (size_t i = 0; i < count; ++i) rows.push_back(read_rows_[reads_[sampled[first + i]].row]);
+    model_.logits(rows, logits.data());
+    for (size_t i = 0; i < count; ++i) {
+      Text& text = *texts_[-1 - waiters_[sampled[first + i]].sequence];
+      give_to_text(text, draw(text, {logits.data() + i * vocab, vocab}));
+    }
+  }
+  for (auto& text : texts_) {
+    if (text && text->promised < 0) text.reset();
+  }
+}
+
+void Run::give_to_sequence(int sequence, int32_t target, const HeadAnswer& answer) {
+  Asked& asked = asked_[sequence];
+  ContinuationScore& score = open_[asked.request].response.continuations[asked.continuation];
+  score.logprob += answer.logprob;
+  score.is_greedy = score.is_greedy && answer.best_token == target;
+  if (--asked.reads_left == 0) end_part(asked.request);
+}
+
+bool Run::is_sampled(const Text& text) const {
+  return requests_[text.request].generate.temperature > 0;
+}
+
+int32_t Run::draw(const Text& text, std::span<const float> logits) const {
+  const GenerateSettings& generate = requests_[text.request].generate;
+  const double random =
+      random_number(generate.seed, open_[text.request].sampling_key, text.sample, text.sequence.tokens());
+  return sample_token(logits, {generate.temperature, generate.top_p, generate.top_k}, random);
+}
+
+// Ends the text, marked by promised = -1, when this is its last token.
+void Run::give_to_text(Text& text, int32_t token) {
+  text.next_token = token;
+  std::optional<GeneratedText> finished = text.sequence.add(token);
+  if (!finished) return;
+  open_[text.request].response.texts[text.sample] = std::move(*finished);
+  pool_->forgo(text.promised);
+  pool_->give_back(std::span(text.slots).subspan(plan_.node(text.node).start + plan_.node(text.node).length));
+  tree_->release(text.node);
+  text.promised = -1;
+  end_part(text.request);
+}
+
+void Run::release_rows() {
+  for (const PlanRows& rows : plan_rows_) {
+    if (rows.begin + rows.rows == plan_.node(rows.node).length) tree_->release(rows.node);
+  }
+}
+
+void Run::end_part(size_t request) {
+  if (--open_[request].sequences_left == 0) deliver(request);
+}
+
+void Run::deliver(size_t request) {
+  ++stats_.requests_done;
+  sink_.deliver(request, std::exchange(open_[request].response, {}));
+}
+
+bool Run::keep_going() {
+  if (std::chrono::steady_clock::now() - last_report_ >= kReportEvery) report_progress();
+  return !cancelled_;
+}
+
+void Run::report_progress() {
+  last_report_ = std::chrono::steady_clock::now();
+  stats_.seconds = std::chrono::duration<double>(last_report_ - begin_).count();
+  stats_.peak_bytes = peak_resident_bytes();
+  sink_.progress(stats_);
+}
+
+}  // namespace assay

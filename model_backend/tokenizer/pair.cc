@@ -1,0 +1,54 @@
+#include "model_backend/tokenizer/pair.h"
+
+#include <algorithm>
+
+#include "core/text.h"
+
+namespace assay {
+namespace {
+
+EncodedPair encode_after_prefix(const Tokenizer& tokenizer, std::string_view continuation) {
+  EncodedPair pair;
+  pair.continuation = encode_context(tokenizer, continuation);
+  auto prefix = prefix_token(tokenizer);
+  if (!prefix) return pair;
+  pair.context = {*prefix};
+  if (!pair.continuation.empty() && pair.continuation.front() == *prefix) {
+    pair.continuation.erase(pair.continuation.begin());
+  }
+  return pair;
+}
+
+}  // namespace
+
+std::optional<TokenId> prefix_token(const Tokenizer& tokenizer) {
+  return tokenizer.bos() ? tokenizer.bos() : tokenizer.eos();
+}
+
+std::vector<TokenId> encode_context(const Tokenizer& tokenizer, std::string_view text) {
+  std::vector<TokenId> ids = tokenizer.encode(text);
+  if (tokenizer.add_bos() && !starts_with(text, tokenizer.bos_text())) ids.insert(ids.begin(), *tokenizer.bos());
+  return ids;
+}
+
+EncodedPair encode_pair(const Tokenizer& tokenizer, std::string_view context, std::string_view continuation) {
+  std::string both = std::string(context) + std::string(continuation);
+  context = strip_right(context);
+  continuation = std::string_view(both).substr(context.size());
+  if (context.empty()) return encode_after_prefix(tokenizer, continuation);
+
+  EncodedPair pair;
+  pair.context = encode_context(tokenizer, context);
+  std::vector<TokenId> whole = encode_context(tokenizer, both);
+  size_t length = std::min(pair.context.size(), whole.size());
+  pair.continuation.assign(whole.begin() + static_cast<ptrdiff_t>(length), whole.end());
+  pair.joined =
+      pair.context.size() > whole.size() || !std::equal(pair.context.begin(), pair.context.end(), whole.begin());
+  if (pair.continuation.empty() && !continuation.empty()) {
+    pair.joined = true;
+    pair.continuation = tokenizer.encode(continuation);
+  }
+  return pair;
+}
+
+}  // namespace assay

@@ -1,0 +1,794 @@
+#include "reports/results_db.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <ctime>
+#include <exception>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "reports/schema.h"
+
+namespace assay {
+namespace {
+
+constexpr auto kFlushInterval = std::chrono::milliseconds(400);
+constexpr size_t kFlushCount = 2000;  // responses: bounds memory and the length of one transaction
+constexpr int kBusyTimeoutMs = 30000;
+constexpr int kApplicationId = 0x41535359;  // "ASSY", in the file's header
+
+[[noreturn]] void fail(sqlite3* handle, const std::string& path, const std::string& doing) {
+  int code = sqlite3_errcode(handle);
+  std::string what = doing + ": " + sqlite3_errmsg(handle);
+  switch (code & 0xFF) {
+    case SQLITE_NOTADB:
+      throw_input(path, "is not a report database", "give another file to --db");
+    case SQLITE_FULL:
+      throw_world(path, what, "the disk is full: free some space, then give the same command again");
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+      throw_world(path, what, "the file or its folder is read-only: choose another --db");
+    case SQLITE_BUSY:
+      throw_world(path, what, "another program holds the database; try again when it is done");
+    case SQLITE_CORRUPT:
+      throw_world(path, what, "the file is damaged: restore a copy, or choose another --db");
+    default:
+      throw_world(path, what);
+  }
+}
+
+// One connection and the statements that were prepared on it.
+class Connection {
+ public:
+  Connection(const std::string& path, int flags) : path_(path) {
+    if (sqlite3_open_v2(path.c_str(), &handle_, flags, nullptr) != SQLITE_OK) {
+      Error problem(Error::Kind::kWorld, path, handle_ ? sqlite3_errmsg(handle_) : "cannot open",
+                    "is the folder there and writable?");
+      sqlite3_close(handle_);
+      throw problem;
+    }
+    sqlite3_extended_result_codes(handle_, 1);
+    sqlite3_busy_timeout(handle_, kBusyTimeoutMs);
+  }
+  ~Connection() {
+    for (auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+    sqlite3_close(handle_);
+  }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  void execute(const char* sql) {
+    if (sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail(handle_, path_, "cannot write");
+  }
+  int64_t pragma(const std::string& name) {
+    sqlite3_stmt* statement = prepare("PRAGMA " + name);
+    if (sqlite3_step(statement) != SQLITE_ROW) fail(handle_, path_, "cannot read");
+    int64_t value = sqlite3_column_int64(statement, 0);
+    sqlite3_reset(statement);
+    return value;
+  }
+  // Prepared once, kept.
+  sqlite3_stmt* prepare(const std::string& sql) {
+    auto found = statements_.find(sql);
+    if (found != statements_.end()) return found->second;
+    sqlite3_stmt* statement = nullptr;
+    if (sqlite3_prepare_v2(handle_, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) {
+      fail(handle_, path_, "cannot prepare a statement");
+    }
+    return statements_[sql] = statement;
+  }
+  sqlite3* handle() { return handle_; }
+  const std::string& path() const { return path_; }
+  int64_t last_id() { return sqlite3_last_insert_rowid(handle_); }
+
+ private:
+  std::string path_;
+  sqlite3* handle_ = nullptr;
+  std::unordered_map<std::string, sqlite3_stmt*> statements_;
+};
+
+// One use of a prepared statement: values are bound in order, rows are stepped through, the end resets it.
+class Query {
+ public:
+  Query(Connection& connection, const char* sql) : connection_(connection), statement_(connection.prepare(sql)) {}
+  ~Query() {
+    sqlite3_reset(statement_);
+    sqlite3_clear_bindings(statement_);
+  }
+  Query& bind(int64_t value) { return check(sqlite3_bind_int64(statement_, next_++, value)); }
+  Query& bind(int value) { return bind(static_cast<int64_t>(value)); }
+  Query& bind(double value) { return check(sqlite3_bind_double(statement_, next_++, value)); }
+  Query& bind(const std::string& text) {
+    return check(sqlite3_bind_text64(statement_, next_++, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
+  }
+  Query& bind(const char* text) { return bind(std::string(text)); }
+  template <typename T>
+  Query& bind(const std::optional<T>& value) {
+    return value ? bind(*value) : check(sqlite3_bind_null(statement_, next_++));
+  }
+  // True when a row is there.
+  bool step() {
+    int code = sqlite3_step(statement_);
+    if (code == SQLITE_ROW) return true;
+    if (code != SQLITE_DONE) fail(connection_.handle(), connection_.path(), "cannot read or write");
+    return false;
+  }
+  void run() {
+    while (step()) {
+    }
+  }
+
+  int64_t integer(int column) const { return sqlite3_column_int64(statement_, column); }
+  double real(int column) const { return sqlite3_column_double(statement_, column); }
+  bool is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+  std::string text(int column) const {
+    auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+    return bytes ? std::string(bytes, static_cast<size_t>(sqlite3_column_bytes(statement_, column))) : std::string();
+  }
+  std::optional<int64_t> optional_integer(int column) const {
+    return is_null(column) ? std::nullopt : std::optional<int64_t>(integer(column));
+  }
+  std::optional<double> optional_real(int column) const {
+    return is_null(column) ? std::nullopt : std::optional<double>(real(column));
+  }
+
+ private:
+  Query& check(int code) {
+    if (code != SQLITE_OK) fail(connection_.handle(), connection_.path(), "cannot bind a value");
+    return *this;
+  }
+  Connection& connection_;
+  sqlite3_stmt* statement_;
+  int next_ = 1;
+};
+
+// BEGIN IMMEDIATE .. COMMIT; rolled back when left by an exception.
+class Transaction {
+ public:
+  explicit Transaction(Connection& connection) : connection_(connection) { connection_.execute("BEGIN IMMEDIATE"); }
+  ~Transaction() {
+    if (!done_) sqlite3_exec(connection_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+  void commit() {
+    connection_.execute("COMMIT");
+    done_ = true;
+  }
+
+ private:
+  Connection& connection_;
+  bool done_ = false;
+};
+
+std::string now_utc() {
+  std::time_t now = std::time(nullptr);
+  std::tm parts;
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+Outcome outcome_from(const std::string& name) {
+  for (Outcome outcome :
+       {Outcome::kScored, Outcome::kUnparsed, Outcome::kTimedOut, Outcome::kRefused, Outcome::kMissing}) {
+    if (name == to_string(outcome)) return outcome;
+  }
+  throw_input("database", "unknown outcome \"" + name + "\"");
+}
+
+RequestKind kind_from(const std::string& name) {
+  for (RequestKind kind :
+       {RequestKind::kLoglikelihood, RequestKind::kRolling, RequestKind::kGenerate, RequestKind::kChat}) {
+    if (name == to_string(kind)) return kind;
+  }
+  throw_input("database", "unknown kind of request \"" + name + "\"");
+}
+
+// The item's JSON. Prompts that begin with the shared head store only what follows it.
+Json item_json(const ItemRecord& item, const std::string& head) {
+  const Prompt& prompt = item.prompt;
+  auto tail = [&](const std::string& text) -> Json {
+    if (text.compare(0, head.size(), head) == 0) return text.substr(head.size());
+    return Json{{"whole", text}};
+  };
+  Json requests = Json::array();
+  for (const Request& request : item.requests) {
+    Json entry = {{"kind", to_string(request.kind)}};
+    if (request.kind == RequestKind::kRolling) {
+      entry["text"] = request.text;
+    } else {
+      entry["context"] = tail(request.context);
+    }
+    if (!request.continuations.empty()) entry["continuations"] = request.continuations;
+    if (request.kind == RequestKind::kGenerate || request.kind == RequestKind::kChat) {
+      const GenerateSettings& settings = request.generate;
+      entry["generate"] = {
+          {"stop", settings.stop},   {"max_tokens", settings.max_tokens}, {"temperature", settings.temperature},
+          {"top_p", settings.top_p}, {"top_k", settings.top_k},           {"samples", settings.samples},
+          {"seed", settings.seed}};
+    }
+    requests.push_back(std::move(entry));
+  }
+  return {{"context", tail(prompt.context)}, {"delimiter", prompt.delimiter},   {"choices", prompt.choices},
+          {"contexts", prompt.contexts},     {"gold_index", prompt.gold_index}, {"golds", prompt.golds},
+          {"target", prompt.target},         {"fields", prompt.fields},         {"requests", std::move(requests)}};
+}
+
+void item_from_json(const Json& content, const std::string& head, StoredItem& item) {
+  auto whole = [&](const Json& text) {
+    return text.is_string() ? head + text.get<std::string>() : text.at("whole").get<std::string>();
+  };
+  Prompt& prompt = item.prompt;
+  prompt.context = whole(content.at("context"));
+  prompt.shared_bytes = head.size();
+  prompt.delimiter = content.at("delimiter").get<std::string>();
+  prompt.choices = content.at("choices").get<std::vector<std::string>>();
+  prompt.contexts = content.at("contexts").get<std::vector<std::string>>();
+  prompt.gold_index = content.at("gold_index").get<int>();
+  prompt.golds = content.at("golds").get<std::vector<std::string>>();
+  prompt.target = content.at("target").get<std::string>();
+  prompt.fields = content.at("fields");
+  for (const Json& entry : content.at("requests")) {
+    Request request;
+    request.kind = kind_from(entry.at("kind").get<std::string>());
+    request.item_id = prompt.item_id;
+    request.part = static_cast<int>(item.requests.size());
+    if (entry.contains("text")) request.text = entry["text"].get<std::string>();
+    if (entry.contains("context")) request.context = whole(entry["context"]);
+    if (entry.contains("continuations")) {
+      request.continuations = entry["continuations"].get<std::vector<std::string>>();
+    }
+    if (entry.contains("generate")) {
+      const Json& generate = entry["generate"];
+      request.generate.stop = generate.at("stop").get<std::vector<std::string>>();
+      request.generate.max_tokens = generate.at("max_tokens").get<int>();
+      request.generate.temperature = generate.at("temperature").get<double>();
+      request.generate.top_p = generate.at("top_p").get<double>();
+      request.generate.top_k = generate.at("top_k").get<int>();
+      request.generate.samples = generate.at("samples").get<int>();
+      request.generate.seed = generate.at("seed").get<uint64_t>();
+    }
+    item.requests.push_back(std::move(request));
+  }
+}
+
+}  // namespace
+
+Json to_json(const Response& response) {
+  Json out = Json::object();
+  if (!response.detail.empty()) out["detail"] = response.detail;
+  for (const ContinuationScore& score : response.continuations) {
+    out["continuations"].push_back({{"logprob", score.logprob},
+                                    {"tokens", score.tokens},
+                                    {"bytes", score.bytes},
+                                    {"characters", score.characters},
+                                    {"is_greedy", score.is_greedy}});
+  }
+  for (const GeneratedText& text : response.texts) {
+    out["texts"].push_back({{"text", text.text}, {"finish", to_string(text.finish)}, {"tokens", text.tokens}});
+  }
+  return out;
+}
+
+Response response_from_json(const std::string& status, const Json& answer) {
+  Response response;
+  response.status = status == to_string(ResponseStatus::kAnswered)  ? ResponseStatus::kAnswered
+                    : status == to_string(ResponseStatus::kTooLong) ? ResponseStatus::kTooLong
+                                                                    : ResponseStatus::kFailed;
+  if (answer.contains("detail")) response.detail = answer["detail"].get<std::string>();
+  if (answer.contains("continuations")) {
+    for (const Json& entry : answer["continuations"]) {
+      response.continuations.push_back({entry.at("logprob").get<double>(), entry.at("tokens").get<int>(),
+                                        entry.at("bytes").get<int64_t>(), entry.at("characters").get<int64_t>(),
+                                        entry.at("is_greedy").get<bool>()});
+    }
+  }
+  if (answer.contains("texts")) {
+    for (const Json& entry : answer["texts"]) {
+      std::string finish = entry.at("finish").get<std::string>();
+      FinishReason reason = finish == to_string(FinishReason::kStop)     ? FinishReason::kStop
+                            : finish == to_string(FinishReason::kLength) ? FinishReason::kLength
+                                                                         : FinishReason::kEndOfText;
+      response.texts.push_back({entry.at("text").get<std::string>(), reason, entry.at("tokens").get<int>()});
+    }
+  }
+  return response;
+}
+
+// Two connections on one file: `main_` for the caller's threads (under main_mutex_), one inside the writing thread.
+struct ResultsDb::Implementation {
+  Implementation(const std::string& path, int flags) : path_(path), main_(path, flags) {}
+
+  std::string path_;
+  std::mutex main_mutex_;  // guards main_
+  Connection main_;
+
+  std::mutex queue_mutex_;  // guards the five below
+  std::condition_variable queue_changed_;
+  std::vector<std::pair<std::string, Response>> queue_;
+  bool writing_ = false;
+  bool stopping_ = false;
+  bool flush_wanted_ = false;
+  std::exception_ptr write_error_;
+  std::thread writer_;
+
+  void start_writer() {
+    writer_ = std::thread([this] { write_loop(); });
+  }
+
+  void write_loop() {
+    std::unique_lock lock(queue_mutex_);
+    while (true) {
+      queue_changed_.wait_for(lock, kFlushInterval,
+                              [&] { return stopping_ || flush_wanted_ || queue_.size() >= kFlushCount; });
+      flush_wanted_ = false;
+      if (!queue_.empty() && !write_error_) {
+        std::vector<std::pair<std::string, Response>> batch;
+        batch.swap(queue_);
+        writing_ = true;
+        lock.unlock();
+        std::exception_ptr problem;
+        try {
+          std::lock_guard guard(main_mutex_);
+          write_responses(batch);
+        } catch (...) {
+          problem = std::current_exception();
+        }
+        lock.lock();
+        writing_ = false;
+        if (problem) write_error_ = problem;
+        queue_changed_.notify_all();
+      }
+      if (stopping_ && (queue_.empty() || write_error_)) return;
+    }
+  }
+
+  void write_responses(const std::vector<std::pair<std::string, Response>>& batch) {
+    Transaction transaction(main_);
+    for (const auto& [hash, response] : batch) {
+      Query(main_, "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?)")
+          .bind(hash)
+          .bind(to_string(response.status))
+          .bind(response.prompt_tokens)
+          .bind(response.truncated ? 1 : 0)
+          .bind(dump_json(to_json(response)))
+          .run();
+    }
+    transaction.commit();
+  }
+
+  void stop_writer() {
+    if (!writer_.joinable()) return;
+    {
+      std::lock_guard lock(queue_mutex_);
+      stopping_ = true;
+    }
+    queue_changed_.notify_all();
+    writer_.join();
+  }
+
+  void migrate() {
+    const int64_t newest = static_cast<int64_t>(migrations().size());
+    const int64_t found = main_.pragma("user_version");
+    if (found > newest) {
+      throw_input(path_, fmt::format("has schema version {}, this program knows versions up to {}", found, newest),
+                  "use the newer Assay that wrote it, or another --db");
+    }
+    if (found == newest) return;
+    // One transaction for all steps: a process killed in the middle leaves the old version whole.
+    Transaction transaction(main_);
+    for (int64_t version = main_.pragma("user_version"); version < newest; ++version) {
+      main_.execute(migrations()[static_cast<size_t>(version)]);
+      main_.execute(fmt::format("PRAGMA user_version = {}", version + 1).c_str());
+    }
+    main_.execute(fmt::format("PRAGMA application_id = {}", kApplicationId).c_str());
+    transaction.commit();
+  }
+
+  int64_t text_id(const std::string& text) {
+    std::string hash = sha256_hex(text);
+    Query(main_, "INSERT OR IGNORE INTO texts (hash, text) VALUES (?, ?)").bind(hash).bind(text).run();
+    Query find(main_, "SELECT id FROM texts WHERE hash = ?");
+    find.bind(hash).step();
+    return find.integer(0);
+  }
+
+  int64_t content_id(const std::string& content, std::optional<int64_t> head) {
+    std::string hash = FieldHash().add(content).add_number(head.value_or(0)).hex();
+    Query(main_, "INSERT OR IGNORE INTO items (hash, head_id, content) VALUES (?, ?, ?)")
+        .bind(hash)
+        .bind(head)
+        .bind(content)
+        .run();
+    Query find(main_, "SELECT id FROM items WHERE hash = ?");
+    find.bind(hash).step();
+    return find.integer(0);
+  }
+};
+
+ResultsDb::ResultsDb(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
+
+ResultsDb::~ResultsDb() {
+  implementation_->stop_writer();
+}
+
+const std::string& ResultsDb::path() const {
+  return implementation_->path_;
+}
+
+std::unique_ptr<ResultsDb> ResultsDb::open(const std::string& path, Mode mode) {
+  const bool writes = mode == Mode::kReadWrite;
+  if (!writes && !std::filesystem::exists(path)) {
+    throw_input(path, "no such report database", "give --db FILE, or make one with `assay run`");
+  }
+  int flags = SQLITE_OPEN_FULLMUTEX | (writes ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
+  auto implementation = std::make_unique<Implementation>(path, flags);
+  Connection& main = implementation->main_;
+  if (writes) {
+    if (sqlite3_db_readonly(main.handle(), "main") == 1) {
+      throw_world(path, "the file is read-only", "choose another --db");
+    }
+    if (main.pragma("user_version") == 0 && main.pragma("schema_version") > 0) {
+      throw_input(path, "is a SQLite file, but not a report database", "give another file to --db");
+    }
+    main.execute("PRAGMA journal_mode = WAL");
+    main.execute("PRAGMA synchronous = FULL");
+    main.execute("PRAGMA foreign_keys = ON");
+    implementation->migrate();
+    implementation->start_writer();
+  } else {
+    int64_t found = main.pragma("user_version"), newest = static_cast<int64_t>(migrations().size());
+    if (found > newest || found == 0) {
+      throw_input(path,
+                  found == 0
+                      ? "is not a report database"
+                      : fmt::format("has schema version {}, this program knows versions up to {}", found, newest),
+                  found == 0 ? "give another file to --db" : "use the newer Assay that wrote it");
+    }
+    if (found < newest) {
+      throw_input(path, fmt::format("has the older schema version {}", found),
+                  "open it once with `assay run` or `assay score`");
+    }
+  }
+  return std::unique_ptr<ResultsDb>(new ResultsDb(std::move(implementation)));
+}
+
+int64_t ResultsDb::begin_run(const RunRecord& run) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Transaction transaction(db.main_);
+  const CheckpointRecord& checkpoint = run.checkpoint;
+  Query(db.main_,
+        "INSERT OR IGNORE INTO checkpoints (identity, label, step, model, weights_hash, tokenizer_hash, numerics) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)")
+      .bind(checkpoint.identity)
+      .bind(checkpoint.label)
+      .bind(checkpoint.step)
+      .bind(checkpoint.model)
+      .bind(checkpoint.weights_hash)
+      .bind(checkpoint.tokenizer_hash)
+      .bind(checkpoint.numerics)
+      .run();
+  Query(db.main_,
+        "INSERT INTO runs (run_key, checkpoint_id, settings, software, started) "
+        "VALUES (?, (SELECT id FROM checkpoints WHERE identity = ? AND label = ?), ?, ?, ?) "
+        "ON CONFLICT (run_key) DO UPDATE SET complete = 0, finished = NULL")
+      .bind(run.run_key)
+      .bind(checkpoint.identity)
+      .bind(checkpoint.label)
+      .bind(dump_json(run.settings))
+      .bind(run.software)
+      .bind(now_utc())
+      .run();
+  int64_t id = 0;
+  {
+    Query find(db.main_, "SELECT id FROM runs WHERE run_key = ?");
+    find.bind(run.run_key).step();
+    id = find.integer(0);
+  }
+  transaction.commit();
+  return id;
+}
+
+void ResultsDb::put_task(int64_t run, const TaskRecord& task) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Transaction transaction(db.main_);
+  Query(db.main_, "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+      .bind(run)
+      .bind(task.position)
+      .bind(task.task)
+      .bind(task.convention)
+      .bind(task.alias)
+      .bind(task.is_group ? 1 : 0)
+      .bind(task.depth)
+      .bind(task.version)
+      .bind(task.shots)
+      .bind(task.headline)
+      .bind(task.weighting)
+      .bind(task.note)
+      .bind(task.definition)
+      .run();
+  transaction.commit();
+}
+
+void ResultsDb::put_items(int64_t run, const TaskRecord& task, const std::vector<ItemRecord>& items) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Transaction transaction(db.main_);
+  Query(db.main_, "DELETE FROM requests WHERE run_id = ? AND task = ? AND convention = ?")
+      .bind(run)
+      .bind(task.task)
+      .bind(task.convention)
+      .run();
+  std::string head;
+  std::optional<int64_t> head_id;
+  for (const ItemRecord& item : items) {
+    std::string wanted = item.prompt.context.substr(0, item.prompt.shared_bytes);
+    if (wanted != head || (!head_id && !wanted.empty())) {
+      head = wanted;
+      head_id = head.empty() ? std::nullopt : std::optional<int64_t>(db.text_id(head));
+    }
+    int64_t content = db.content_id(dump_json(item_json(item, head)), head_id);
+    for (size_t part = 0; part < item.requests.size(); ++part) {
+      Query(db.main_, "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+          .bind(run)
+          .bind(task.task)
+          .bind(task.convention)
+          .bind(item.position)
+          .bind(static_cast<int64_t>(part))
+          .bind(item.prompt.item_id)
+          .bind(content)
+          .bind(item.request_hashes[part])
+          .run();
+    }
+  }
+  transaction.commit();
+}
+
+std::unordered_map<std::string, Response> ResultsDb::known_responses(const std::vector<std::string>& hashes) {
+  flush();
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  std::unordered_map<std::string, Response> known;
+  for (const std::string& hash : hashes) {
+    Query find(db.main_, "SELECT status, prompt_tokens, truncated, answer FROM responses WHERE request_hash = ?");
+    if (!find.bind(hash).step()) continue;
+    Response response = response_from_json(find.text(0), parse_json(find.text(3), db.path_ + ": responses"));
+    response.prompt_tokens = static_cast<int>(find.integer(1));
+    response.truncated = find.integer(2) != 0;
+    known.emplace(hash, std::move(response));
+  }
+  return known;
+}
+
+void ResultsDb::store_response(const std::string& request_hash, const Response& response) {
+  if (response.status == ResponseStatus::kFailed) return;
+  auto& db = *implementation_;
+  std::lock_guard lock(db.queue_mutex_);
+  if (db.write_error_) std::rethrow_exception(db.write_error_);
+  db.queue_.emplace_back(request_hash, response);
+  if (db.queue_.size() >= kFlushCount) db.queue_changed_.notify_all();
+}
+
+void ResultsDb::flush() {
+  auto& db = *implementation_;
+  if (!db.writer_.joinable()) return;
+  std::unique_lock lock(db.queue_mutex_);
+  while ((!db.queue_.empty() || db.writing_) && !db.write_error_) {
+    db.flush_wanted_ = true;
+    db.queue_changed_.notify_all();
+    db.queue_changed_.wait_for(lock, std::chrono::milliseconds(20));
+  }
+  if (db.write_error_) std::rethrow_exception(db.write_error_);
+}
+
+void ResultsDb::put_scores(int64_t run, const std::string& task, const std::string& convention,
+                           const std::vector<std::vector<Score>>& scores_by_position) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Transaction transaction(db.main_);
+  Query(db.main_, "DELETE FROM scores WHERE run_id = ? AND task = ? AND convention = ?")
+      .bind(run)
+      .bind(task)
+      .bind(convention)
+      .run();
+  for (size_t position = 0; position < scores_by_position.size(); ++position) {
+    for (const Score& score : scores_by_position[position]) {
+      Query(db.main_, "INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+          .bind(run)
+          .bind(task)
+          .bind(convention)
+          .bind(static_cast<int64_t>(position))
+          .bind(score.metric)
+          .bind(score.filter)
+          .bind(score.item_id)
+          .bind(to_string(score.outcome))
+          .bind(score.value)
+          .bind(score.weight)
+          .bind(score.extracted)
+          .bind(score.gold)
+          .run();
+    }
+  }
+  transaction.commit();
+}
+
+void ResultsDb::put_aggregates(int64_t run, const std::string& task, const std::string& convention,
+                               const std::vector<Aggregate>& aggregates) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Transaction transaction(db.main_);
+  Query(db.main_, "DELETE FROM aggregates WHERE run_id = ? AND task = ? AND convention = ?")
+      .bind(run)
+      .bind(task)
+      .bind(convention)
+      .run();
+  for (const Aggregate& aggregate : aggregates) {
+    std::optional<double> value;
+    if (aggregate.has_value) value = aggregate.estimate.value;
+    Query(db.main_, "INSERT INTO aggregates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        .bind(run)
+        .bind(task)
+        .bind(convention)
+        .bind(aggregate.metric)
+        .bind(aggregate.filter)
+        .bind(aggregate.higher_is_better ? 1 : 0)
+        .bind(value)
+        .bind(aggregate.has_value ? aggregate.estimate.stderr_ : std::nullopt)
+        .bind(aggregate.items)
+        .bind(aggregate.unparsed)
+        .bind(aggregate.missing)
+        .run();
+  }
+  transaction.commit();
+}
+
+void ResultsDb::finish_run(int64_t run, bool complete, const Json& stats) {
+  flush();
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query(db.main_, "UPDATE runs SET complete = ?, finished = ?, stats = ? WHERE id = ?")
+      .bind(complete ? 1 : 0)
+      .bind(now_utc())
+      .bind(dump_json(stats))
+      .bind(run)
+      .run();
+}
+
+std::vector<StoredRun> ResultsDb::find_runs(const std::string& selector) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query query(db.main_,
+              "SELECT runs.id, checkpoints.label, runs.settings, runs.complete FROM runs "
+              "JOIN checkpoints ON checkpoints.id = runs.checkpoint_id "
+              "WHERE ?1 = '' OR checkpoints.label = ?1 OR CAST(runs.id AS TEXT) = ?1 ORDER BY runs.id");
+  query.bind(selector);
+  std::vector<StoredRun> runs;
+  while (query.step()) {
+    runs.push_back({query.integer(0), query.text(1), parse_json(query.text(2), db.path_ + ": runs.settings"),
+                    query.integer(3) != 0});
+  }
+  return runs;
+}
+
+std::vector<TaskRecord> ResultsDb::tasks_of(int64_t run) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query query(db.main_,
+              "SELECT position, task, convention, alias, is_group, depth, version, shots, headline, weighting, note, "
+              "definition FROM tasks WHERE run_id = ? ORDER BY position");
+  query.bind(run);
+  std::vector<TaskRecord> tasks;
+  while (query.step()) {
+    TaskRecord task;
+    task.position = static_cast<int>(query.integer(0));
+    task.task = query.text(1), task.convention = query.text(2), task.alias = query.text(3);
+    task.is_group = query.integer(4) != 0;
+    task.depth = static_cast<int>(query.integer(5));
+    task.version = static_cast<int>(query.integer(6));
+    if (!query.is_null(7)) task.shots = static_cast<int>(query.integer(7));
+    task.headline = query.text(8), task.weighting = query.text(9), task.note = query.text(10);
+    task.definition = query.text(11);
+    tasks.push_back(std::move(task));
+  }
+  return tasks;
+}
+
+std::vector<StoredItem> ResultsDb::items_of(int64_t run, const std::string& task, const std::string& convention) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query query(db.main_,
+              "SELECT requests.position, requests.part, requests.item, items.content, texts.text, responses.status, "
+              "responses.prompt_tokens, responses.truncated, responses.answer FROM requests "
+              "JOIN items ON items.id = requests.item_id LEFT JOIN texts ON texts.id = items.head_id "
+              "LEFT JOIN responses ON responses.request_hash = requests.request_hash "
+              "WHERE requests.run_id = ? AND requests.task = ? AND requests.convention = ? "
+              "ORDER BY requests.position, requests.part");
+  query.bind(run).bind(task).bind(convention);
+  std::vector<StoredItem> items;
+  while (query.step()) {
+    if (items.empty() || items.back().position != query.integer(0)) {
+      StoredItem item;
+      item.position = query.integer(0);
+      item.prompt.item_id = query.text(2);
+      item_from_json(parse_json(query.text(3), db.path_ + ": items"), query.text(4), item);
+      item.responses.resize(item.requests.size());
+      items.push_back(std::move(item));
+    }
+    if (query.is_null(5)) continue;
+    Response response = response_from_json(query.text(5), parse_json(query.text(8), db.path_ + ": responses"));
+    response.prompt_tokens = static_cast<int>(query.integer(6));
+    response.truncated = query.integer(7) != 0;
+    items.back().responses.at(static_cast<size_t>(query.integer(1))) = std::move(response);
+  }
+  return items;
+}
+
+std::vector<std::vector<Score>> ResultsDb::scores_of(int64_t run, const std::string& task,
+                                                     const std::string& convention) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query query(db.main_,
+              "SELECT position, metric, filter, item, outcome, value, weight, extracted, gold FROM scores "
+              "WHERE run_id = ? AND task = ? AND convention = ? ORDER BY position, metric, filter");
+  query.bind(run).bind(task).bind(convention);
+  std::vector<std::vector<Score>> scores;
+  while (query.step()) {
+    size_t position = static_cast<size_t>(query.integer(0));
+    if (scores.size() <= position) scores.resize(position + 1);
+    Score score;
+    score.metric = query.text(1), score.filter = query.text(2), score.item_id = query.text(3);
+    score.outcome = outcome_from(query.text(4));
+    score.value = query.real(5), score.weight = query.real(6);
+    score.extracted = query.text(7), score.gold = query.text(8);
+    scores[position].push_back(std::move(score));
+  }
+  return scores;
+}
+
+std::vector<ReportRow> ResultsDb::report_rows(const std::vector<int64_t>& runs) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  std::vector<ReportRow> rows;
+  for (int64_t run : runs) {
+    Query query(
+        db.main_,
+        "SELECT checkpoints.label, checkpoints.step, tasks.task, tasks.convention, tasks.alias, tasks.is_group, "
+        "tasks.depth, tasks.version, tasks.shots, tasks.headline, tasks.weighting, tasks.note, "
+        "aggregates.metric, aggregates.filter, aggregates.higher_is_better, aggregates.value, "
+        "aggregates.stderr, aggregates.n, aggregates.unparsed, aggregates.missing, runs.complete "
+        "FROM aggregates JOIN tasks ON tasks.run_id = aggregates.run_id AND tasks.task = aggregates.task "
+        "AND tasks.convention = aggregates.convention JOIN runs ON runs.id = aggregates.run_id "
+        "JOIN checkpoints ON checkpoints.id = runs.checkpoint_id WHERE aggregates.run_id = ? "
+        "ORDER BY tasks.position, aggregates.metric, aggregates.filter");
+    query.bind(run);
+    while (query.step()) {
+      ReportRow row;
+      row.run = run;
+      row.checkpoint = query.text(0);
+      row.step = query.optional_integer(1);
+      row.task = query.text(2), row.convention = query.text(3), row.alias = query.text(4);
+      row.is_group = query.integer(5) != 0;
+      row.depth = static_cast<int>(query.integer(6));
+      row.version = static_cast<int>(query.integer(7));
+      if (!query.is_null(8)) row.shots = static_cast<int>(query.integer(8));
+      row.headline = query.text(9), row.weighting = query.text(10), row.note = query.text(11);
+      row.metric = query.text(12), row.filter = query.text(13);
+      row.higher_is_better = query.integer(14) != 0;
+      row.value = query.optional_real(15), row.stderr_ = query.optional_real(16);
+      row.n = query.integer(17), row.unparsed = query.integer(18), row.missing = query.integer(19);
+      row.complete = query.integer(20) != 0;
+      rows.push_back(std::move(row));
+    }
+  }
+  return rows;
+}
+
+}  // namespace assay

@@ -1,0 +1,126 @@
+// The report database: one SQLite file in write-ahead mode, and all the SQL that reads and writes it.
+//
+// Durability. Responses are collected in memory and written by one thread in one short transaction at least every half
+// second, so a response is on disk within a second of its arrival, and a second run on the same file never waits long.
+// Everything else is written in one transaction a call. A process killed at any moment loses at most the last half
+// second of responses, which the resumed run asks for again.
+//
+// Every function throws Error(kWorld) with the file's path when the disk is full, the file read-only or locked for more
+// than 30 s; the file stays valid. All functions may be called from any thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/records.h"
+#include "reports/aggregate.h"
+#include "reports/report.h"
+
+namespace assay {
+
+struct CheckpointRecord {
+  std::string identity, label, model, weights_hash, tokenizer_hash, numerics;
+  std::optional<int64_t> step;
+};
+
+struct RunRecord {
+  std::string run_key;  // equal keys = the same run
+  CheckpointRecord checkpoint;
+  Json settings;         // object
+  std::string software;  // "assay 0.1.0"
+};
+
+// A task or group as a run has it.
+struct TaskRecord {
+  int position = 0;
+  std::string task, convention, alias;
+  bool is_group = false;
+  int depth = 0;
+  int version = 1;
+  std::optional<int> shots;
+  std::string headline;   // metric
+  std::string weighting;  // groups: "items" or "members"
+  std::string note;
+  std::string definition;  // hash
+};
+
+// One item of a task in a run: its prompt and its requests with their hashes.
+struct ItemRecord {
+  int64_t position = 0;
+  Prompt prompt;
+  std::vector<Request> requests;
+  std::vector<std::string> request_hashes;  // one each
+};
+
+// An item read back, for scoring again and for `samples`.
+struct StoredItem {
+  int64_t position = 0;
+  Prompt prompt;  // messages are not kept; context is whole
+  std::vector<Request> requests;
+  std::vector<std::optional<Response>> responses;  // one a request
+};
+
+struct StoredRun {
+  int64_t id = 0;
+  std::string label;
+  Json settings;
+  bool complete = false;
+};
+
+class ResultsDb {
+ public:
+  enum class Mode { kReadWrite, kReadOnly };
+
+  // Opens; kReadWrite creates the file and migrates an older schema forward, kReadOnly needs both to be done already.
+  // Throws Error(kInput) when it is not a database of ours, has a newer schema, or (kReadOnly) does not exist.
+  static std::unique_ptr<ResultsDb> open(const std::string& path, Mode mode);
+  // Writes what is still in memory; failures are swallowed here, so call flush() first where they matter.
+  ~ResultsDb();
+
+  // The run of this key: made, or found again (then `complete` is taken back until finish_run).
+  int64_t begin_run(const RunRecord& run);
+  // Replaces what the run had under this task, but responses.
+  void put_task(int64_t run, const TaskRecord& task);
+  void put_items(int64_t run, const TaskRecord& task, const std::vector<ItemRecord>& items);
+
+  // Responses known for any of these hashes, from whatever run.
+  std::unordered_map<std::string, Response> known_responses(const std::vector<std::string>& hashes);
+  // Queues a response; returns at once. The first of two with one hash stays. kFailed ones are not stored: a lost
+  // request is asked again. Throws what the writing thread ran into.
+  void store_response(const std::string& request_hash, const Response& response);
+  // Returns when everything queued is on disk. Throws what the writing thread ran into.
+  void flush();
+
+  // Replaces the task's scores and numbers in this run.
+  void put_scores(int64_t run, const std::string& task, const std::string& convention,
+                  const std::vector<std::vector<Score>>& scores_by_position);
+  void put_aggregates(int64_t run, const std::string& task, const std::string& convention,
+                      const std::vector<Aggregate>& aggregates);
+  void finish_run(int64_t run, bool complete, const Json& stats);
+
+  // Reading.
+  // Runs whose id, label or settings' name is `selector`; empty selector = all. In order of id.
+  std::vector<StoredRun> find_runs(const std::string& selector);
+  std::vector<TaskRecord> tasks_of(int64_t run);
+  std::vector<StoredItem> items_of(int64_t run, const std::string& task, const std::string& convention);
+  std::vector<std::vector<Score>> scores_of(int64_t run, const std::string& task, const std::string& convention);
+  // Rows of a report over the given runs, in order of run and task position.
+  std::vector<ReportRow> report_rows(const std::vector<int64_t>& runs);
+
+  const std::string& path() const;
+
+ private:
+  struct Implementation;
+  explicit ResultsDb(std::unique_ptr<Implementation> implementation);
+  std::unique_ptr<Implementation> implementation_;
+};
+
+// The stored forms, for tests and other readers of the file.
+Json to_json(const Response& response);
+Response response_from_json(const std::string& status, const Json& answer);
+
+}  // namespace assay

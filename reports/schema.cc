@@ -1,0 +1,153 @@
+#include "reports/schema.h"
+
+namespace assay {
+namespace {
+
+constexpr const char* kVersion1 = R"sql(
+CREATE TABLE checkpoints (
+  id INTEGER PRIMARY KEY,
+  identity TEXT NOT NULL,          -- hash of weights, tokenizer and numerics
+  label TEXT NOT NULL,
+  step INTEGER,                    -- training step, where the label tells it
+  model TEXT NOT NULL,             -- as given to --model
+  weights_hash TEXT NOT NULL,
+  tokenizer_hash TEXT NOT NULL,
+  numerics TEXT NOT NULL,
+  UNIQUE (identity, label));
+
+CREATE TABLE runs (
+  id INTEGER PRIMARY KEY,
+  run_key TEXT NOT NULL UNIQUE,    -- hash of all that decides its results: the same command finds its run again
+  checkpoint_id INTEGER NOT NULL REFERENCES checkpoints(id),
+  settings TEXT NOT NULL,          -- JSON
+  software TEXT NOT NULL,
+  started TEXT NOT NULL,           -- UTC, ISO 8601
+  finished TEXT,
+  complete INTEGER NOT NULL DEFAULT 0,
+  stats TEXT);                     -- JSON: tokens, seconds, memory of the last session
+
+CREATE TABLE tasks (
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  position INTEGER NOT NULL,       -- order in reports
+  task TEXT NOT NULL,              -- "mmlu_anatomy"
+  convention TEXT NOT NULL,
+  alias TEXT NOT NULL,
+  is_group INTEGER NOT NULL,
+  depth INTEGER NOT NULL,          -- 0 = top, 1 = inside a group, ...
+  version INTEGER NOT NULL,
+  shots INTEGER,
+  headline TEXT NOT NULL,          -- metric shown first
+  weighting TEXT NOT NULL,         -- groups: "items" (mean over items) or "members"; tasks: ""
+  note TEXT NOT NULL,
+  definition TEXT NOT NULL,        -- hash of the task's definition
+  PRIMARY KEY (run_id, task, convention)) WITHOUT ROWID;
+
+-- Long texts that many items begin with (description and shots), kept once.
+CREATE TABLE texts (
+  id INTEGER PRIMARY KEY,
+  hash TEXT NOT NULL UNIQUE,
+  text TEXT NOT NULL);
+
+-- What a model is shown and what counts as right. Shared by all runs that show the same.
+CREATE TABLE items (
+  id INTEGER PRIMARY KEY,
+  hash TEXT NOT NULL UNIQUE,
+  head_id INTEGER REFERENCES texts(id),  -- first part of every prompt of the item
+  content TEXT NOT NULL);                -- JSON: prompt after the head, choices, golds, fields
+
+CREATE TABLE requests (
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  task TEXT NOT NULL,
+  convention TEXT NOT NULL,
+  position INTEGER NOT NULL,       -- of the item in the task
+  part INTEGER NOT NULL,           -- of the request in the item
+  item TEXT NOT NULL,              -- "<split>/<file stem>/<row>"
+  item_id INTEGER NOT NULL REFERENCES items(id),
+  request_hash TEXT NOT NULL,
+  PRIMARY KEY (run_id, task, convention, position, part)) WITHOUT ROWID;
+
+CREATE TABLE responses (
+  request_hash TEXT PRIMARY KEY,
+  status TEXT NOT NULL,            -- answered, too_long, failed
+  prompt_tokens INTEGER NOT NULL,
+  truncated INTEGER NOT NULL,
+  answer TEXT NOT NULL) WITHOUT ROWID;  -- JSON, raw
+
+CREATE TABLE scores (
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  task TEXT NOT NULL,
+  convention TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  metric TEXT NOT NULL,
+  filter TEXT NOT NULL,
+  item TEXT NOT NULL,
+  outcome TEXT NOT NULL,           -- scored, unparsed, timed_out, refused, missing
+  value REAL NOT NULL,
+  weight REAL NOT NULL,
+  extracted TEXT NOT NULL,
+  gold TEXT NOT NULL,
+  PRIMARY KEY (run_id, task, convention, position, metric, filter)) WITHOUT ROWID;
+
+CREATE TABLE aggregates (
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  task TEXT NOT NULL,
+  convention TEXT NOT NULL,
+  metric TEXT NOT NULL,
+  filter TEXT NOT NULL,
+  higher_is_better INTEGER NOT NULL,
+  value REAL,                      -- NULL: no item was scored
+  stderr REAL,
+  n INTEGER NOT NULL,
+  unparsed INTEGER NOT NULL,
+  missing INTEGER NOT NULL,
+  PRIMARY KEY (run_id, task, convention, metric, filter)) WITHOUT ROWID;
+)sql";
+
+constexpr const char* kVersion2 = R"sql(
+CREATE TABLE judgements (
+  request_hash TEXT NOT NULL REFERENCES responses(request_hash),
+  sample INTEGER NOT NULL,
+  judge TEXT NOT NULL,
+  judge_version TEXT NOT NULL,
+  prompt_version TEXT NOT NULL,
+  presentation TEXT NOT NULL,      -- order in which answers were shown
+  repetition INTEGER NOT NULL,
+  score REAL,                      -- NULL: no score was found in the text
+  text TEXT NOT NULL,
+  PRIMARY KEY (request_hash, sample, judge, judge_version, prompt_version, presentation, repetition)) WITHOUT ROWID;
+
+CREATE INDEX requests_by_hash ON requests (request_hash);
+
+CREATE VIEW results AS
+  SELECT runs.id AS run, checkpoints.label AS checkpoint, checkpoints.step AS step, tasks.task AS task,
+         tasks.convention AS convention, tasks.is_group AS is_group, tasks.shots AS shots, aggregates.metric AS metric,
+         aggregates.filter AS filter, aggregates.value AS value, aggregates.stderr AS stderr, aggregates.n AS n,
+         aggregates.unparsed AS unparsed, aggregates.missing AS missing
+  FROM aggregates
+  JOIN tasks ON tasks.run_id = aggregates.run_id AND tasks.task = aggregates.task
+            AND tasks.convention = aggregates.convention
+  JOIN runs ON runs.id = aggregates.run_id
+  JOIN checkpoints ON checkpoints.id = runs.checkpoint_id
+  ORDER BY runs.id, tasks.position, aggregates.metric, aggregates.filter;
+
+CREATE VIEW wrong_items AS
+  SELECT scores.run_id AS run, scores.task AS task, scores.convention AS convention, scores.item AS item,
+         scores.metric AS metric, scores.filter AS filter, scores.extracted AS extracted, scores.gold AS gold,
+         responses.answer AS answer
+  FROM scores
+  JOIN requests ON requests.run_id = scores.run_id AND requests.task = scores.task
+               AND requests.convention = scores.convention AND requests.position = scores.position
+               AND requests.part = 0
+  LEFT JOIN responses ON responses.request_hash = requests.request_hash
+  WHERE scores.value = 0;
+)sql";
+
+constexpr const char* kMigrations[] = {kVersion1, kVersion2};
+
+}  // namespace
+
+std::span<const char* const> migrations() {
+  return kMigrations;
+}
+
+}  // namespace assay

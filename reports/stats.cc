@@ -1,0 +1,56 @@
+#include "reports/stats.h"
+
+#include <cmath>
+
+#include "core/error.h"
+
+namespace assay {
+
+Estimate mean(std::span<const double> values) {
+  ASSAY_ASSERT(!values.empty(), "a mean needs values");
+  const double n = static_cast<double>(values.size());
+  double sum = 0;
+  for (double value : values) sum += value;
+  Estimate estimate{sum / n, std::nullopt};
+  if (values.size() < 2) return estimate;
+  double squares = 0;
+  for (double value : values) squares += (value - estimate.value) * (value - estimate.value);
+  estimate.stderr_ = std::sqrt(squares / (n - 1) / n);
+  return estimate;
+}
+
+Estimate ratio(std::span<const double> numerator, std::span<const double> denominator) {
+  ASSAY_ASSERT(numerator.size() == denominator.size() && !numerator.empty(), "a ratio needs pairs");
+  double above = 0, below = 0;
+  for (double value : numerator) above += value;
+  for (double value : denominator) below += value;
+  ASSAY_ASSERT(below > 0, "a ratio needs a positive denominator");
+  Estimate estimate{above / below, std::nullopt};
+  const double n = static_cast<double>(numerator.size());
+  if (numerator.size() < 2) return estimate;
+  double squares = 0;
+  for (size_t i = 0; i < numerator.size(); ++i) {
+    double residual = numerator[i] - estimate.value * denominator[i];
+    squares += residual * residual;
+  }
+  estimate.stderr_ = std::sqrt(n / (n - 1) * squares) / below;
+  return estimate;
+}
+
+Estimate stratified(std::span<const Estimate> members, std::span<const double> weights) {
+  ASSAY_ASSERT(members.size() == weights.size() && !members.empty(), "a group needs members");
+  double total = 0, sum = 0, variance = 0;
+  bool known = true;
+  for (size_t i = 0; i < members.size(); ++i) {
+    total += weights[i];
+    sum += weights[i] * members[i].value;
+    known = known && members[i].stderr_.has_value();
+    if (known) variance += weights[i] * weights[i] * *members[i].stderr_ * *members[i].stderr_;
+  }
+  ASSAY_ASSERT(total > 0, "a group needs weight");
+  Estimate estimate{sum / total, std::nullopt};
+  if (known) estimate.stderr_ = std::sqrt(variance) / total;
+  return estimate;
+}
+
+}  // namespace assay

@@ -1,0 +1,141 @@
+// The result table: for a terminal, as Markdown, CSV and JSON.
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "core/json.h"
+#include "reports/report.h"
+#include "reports/text_table.h"
+
+namespace assay {
+namespace {
+
+bool is_shown(const ReportRow& row, const ReportOptions& options) {
+  if (options.headline_only && row.metric != row.headline) return false;
+  return options.with_members || row.depth == 0;
+}
+
+std::string number(const std::optional<double>& value) {
+  return value ? fmt::format("{:.4f}", *value) : "-";
+}
+
+std::string full_number(const std::optional<double>& value) {
+  return value ? fmt::format("{}", *value) : "";
+}
+
+std::string shots_text(const ReportRow& row) {
+  return row.shots ? std::to_string(*row.shots) : "";
+}
+
+bool several_filters(const std::vector<ReportRow>& rows) {
+  for (const ReportRow& row : rows) {
+    if (row.filter != "none") return true;
+  }
+  return false;
+}
+
+TextTable people_table(const std::vector<ReportRow>& rows, const ReportOptions& options) {
+  const bool filters = several_filters(rows);
+  TextTable table;
+  table.columns = {{"checkpoint"}, {"task"}, {"convention"}, {"shots", true}, {"metric"}};
+  if (filters) table.columns.push_back({"filter"});
+  for (const char* title : {"value", "± stderr", "items", "unparsed", "missing"})
+    table.columns.push_back({title, true});
+  std::string previous_checkpoint;
+  int64_t previous_run = -1;
+  for (const ReportRow& row : rows) {
+    if (!is_shown(row, options)) continue;
+    bool same = row.run == previous_run && row.checkpoint == previous_checkpoint;
+    previous_run = row.run, previous_checkpoint = row.checkpoint;
+    std::vector<std::string> cells = {same ? "" : row.checkpoint + (row.complete ? "" : " (incomplete)"),
+                                      std::string(static_cast<size_t>(row.depth) * 2, ' ') + row.task, row.convention,
+                                      shots_text(row), row.metric};
+    if (filters) cells.push_back(row.filter);
+    cells.push_back(number(row.value));
+    cells.push_back(row.stderr_ ? "± " + number(row.stderr_) : "-");
+    for (int64_t count : {row.n, row.unparsed, row.missing}) cells.push_back(std::to_string(count));
+    table.rows.push_back(std::move(cells));
+  }
+  return table;
+}
+
+// What a reader must know beside the numbers: how groups are weighted, what differs from a protocol.
+std::string footnotes(const std::vector<ReportRow>& rows, const ReportOptions& options) {
+  std::set<std::string> seen;
+  std::string out;
+  auto add = [&](const std::string& line) {
+    if (seen.insert(line).second) out += line + "\n";
+  };
+  for (const ReportRow& row : rows) {
+    if (!is_shown(row, options)) continue;
+    if (row.is_group) {
+      add(fmt::format("{}@{}: mean over {}", row.task, row.convention, row.weighting));
+    }
+    if (!row.note.empty()) add(fmt::format("{}@{}: {}", row.task, row.convention, row.note));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string render_table(const std::vector<ReportRow>& rows, const ReportOptions& options) {
+  std::string notes = footnotes(rows, options);
+  return people_table(rows, options).plain() + (notes.empty() ? "" : "\n" + notes);
+}
+
+std::string render_markdown(const std::vector<ReportRow>& rows, const ReportOptions& options) {
+  std::string out = people_table(rows, options).markdown();
+  std::string notes = footnotes(rows, options);
+  if (notes.empty()) return out;
+  out += "\n";
+  size_t begin = 0;
+  while (begin < notes.size()) {
+    size_t end = notes.find('\n', begin);
+    out += "- " + notes.substr(begin, end - begin) + "\n";
+    begin = end + 1;
+  }
+  return out;
+}
+
+std::string render_csv(const std::vector<ReportRow>& rows, const ReportOptions& options) {
+  TextTable table;
+  for (const char* title : {"run", "checkpoint", "step", "task", "convention", "shots", "metric", "filter", "value",
+                            "stderr", "n", "unparsed", "missing"}) {
+    table.columns.push_back({title});
+  }
+  for (const ReportRow& row : rows) {
+    if (!is_shown(row, options)) continue;
+    table.rows.push_back({std::to_string(row.run), row.checkpoint, row.step ? std::to_string(*row.step) : "", row.task,
+                          row.convention, shots_text(row), row.metric, row.filter, full_number(row.value),
+                          full_number(row.stderr_), std::to_string(row.n), std::to_string(row.unparsed),
+                          std::to_string(row.missing)});
+  }
+  return table.csv();
+}
+
+std::string render_json(const std::vector<ReportRow>& rows, const ReportOptions& options) {
+  Json results = Json::array();
+  auto optional_number = [](const auto& value) { return value ? Json(*value) : Json(nullptr); };
+  for (const ReportRow& row : rows) {
+    if (!is_shown(row, options)) continue;
+    results.push_back({{"run", row.run},
+                       {"checkpoint", row.checkpoint},
+                       {"step", optional_number(row.step)},
+                       {"task", row.task},
+                       {"convention", row.convention},
+                       {"shots", optional_number(row.shots)},
+                       {"metric", row.metric},
+                       {"filter", row.filter},
+                       {"value", optional_number(row.value)},
+                       {"stderr", optional_number(row.stderr_)},
+                       {"n", row.n},
+                       {"unparsed", row.unparsed},
+                       {"missing", row.missing},
+                       {"group", row.is_group},
+                       {"note", row.note}});
+  }
+  return dump_json({{"schema", 1}, {"results", results}}, 2) + "\n";
+}
+
+}  // namespace assay

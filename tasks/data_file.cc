@@ -1,0 +1,310 @@
+#include "tasks/data_file.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "tasks/csv.h"
+
+namespace assay {
+namespace {
+
+constexpr int kMaxNesting = 200;
+constexpr size_t kMaxUnpackedBytes = size_t{8} << 30;
+
+std::string at_line(const std::string& path, int line) {
+  return path + ":" + std::to_string(line);
+}
+std::string at_row(const std::string& path, size_t row) {
+  return path + ": row " + std::to_string(row);
+}
+
+Json as_fields(Json row) {
+  if (row.is_object()) return row;
+  Json fields = Json::object();
+  fields["row"] = std::move(row);
+  return fields;
+}
+
+// Json values are copied and freed by recursion, so their depth is bounded before they are made.
+void check_nesting(std::string_view text, const std::string& where) {
+  int depth = 0;
+  bool in_text = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_text) {
+      if (c == '\\') ++i;
+      if (c == '"') in_text = false;
+    } else if (c == '"') {
+      in_text = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kMaxNesting) throw_input(where, "nested too deeply");
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+}
+
+Json parse_row(std::string_view text, const std::string& where) {
+  check_nesting(text, where);
+  return parse_json(text, where);
+}
+
+// Calls line(text, number) for each line that is not blank.
+template <typename Line>
+void each_line(std::string_view text, Line&& line) {
+  int number = 1;
+  for (size_t begin = 0; begin < text.size(); ++number) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    std::string_view one = text.substr(begin, end - begin);
+    if (ends_with(one, "\r")) one.remove_suffix(1);
+    if (one.find_first_not_of(" \t") != std::string_view::npos) line(one, number);
+    begin = end + 1;
+  }
+}
+
+std::vector<DataRow> read_jsonl(std::string_view text, const std::string& path, const DataSpec&) {
+  std::vector<DataRow> rows;
+  each_line(text, [&](std::string_view line, int number) {
+    const std::string where = at_line(path, number);
+    rows.push_back({as_fields(parse_row(line, where)), where});
+  });
+  return rows;
+}
+
+// A first line that is a whole object, with something after it.
+bool is_json_lines(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos || text[begin] != '{') return false;
+  const size_t end = std::min(text.find('\n', begin), text.size());
+  return text.find_first_not_of(" \t\r\n", end) != std::string_view::npos &&
+         Json::accept(text.begin() + begin, text.begin() + end);
+}
+
+std::vector<DataRow> read_json(std::string_view text, const std::string& path, const DataSpec& spec) {
+  if (spec.rows_at.empty() && is_json_lines(text)) return read_jsonl(text, path, spec);
+  const Json whole = parse_row(text, path);
+  const Json* list = &whole;
+  if (!spec.rows_at.empty()) {
+    const std::string pointer = (spec.rows_at[0] == '/' ? "" : "/") + spec.rows_at;
+    try {
+      list = &whole.at(Json::json_pointer(pointer));
+    } catch (const nlohmann::json::exception&) {
+      throw_input(path, "there is nothing at " + pointer, "see rows_at in the task file");
+    }
+  }
+  std::vector<DataRow> rows;
+  if (list->is_object()) {
+    rows.push_back({*list, path});
+  } else if (list->is_array()) {
+    for (const Json& row : *list) rows.push_back({as_fields(row), at_row(path, rows.size())});
+  } else {
+    throw_input(path, "a list of rows was expected", "say where they are with rows_at");
+  }
+  return rows;
+}
+
+struct Cell {
+  static std::optional<int64_t> integer(const std::string& text) { return parse<int64_t>(text); }
+  static std::optional<double> number(const std::string& text) {
+    auto value = parse<double>(text);
+    return value && std::isfinite(*value) ? value : std::nullopt;
+  }
+
+ private:
+  template <typename Number>
+  static std::optional<Number> parse(const std::string& text) {
+    Number value{};
+    auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (text.empty() || problem != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return value;
+  }
+};
+
+// What the loader behind `dataset_path: csv` makes of a column: integers when all cells are; numbers when all cells
+// that are not empty are; booleans when all are True or False; else texts. Empty cells are null.
+void give_types(std::vector<DataRow>& rows, const std::string& column) {
+  bool integers = true, numbers = true, booleans = true, any = false;
+  for (const DataRow& row : rows) {
+    const auto& text = row.fields[column].get_ref<const std::string&>();
+    any |= !text.empty();
+    integers &= Cell::integer(text).has_value();
+    numbers &= text.empty() || Cell::number(text).has_value();
+    booleans &= text == "True" || text == "False";
+  }
+  for (DataRow& row : rows) {
+    Json& cell = row.fields[column];
+    const std::string text = cell.get<std::string>();
+    if (integers) {
+      cell = *Cell::integer(text);
+    } else if (text.empty()) {
+      cell = nullptr;
+    } else if (numbers && any) {
+      cell = *Cell::number(text);
+    } else if (booleans) {
+      cell = text == "True";
+    }
+  }
+}
+
+std::vector<DataRow> read_separated(std::string_view text, const std::string& path, const DataSpec& spec,
+                                    char separator) {
+  std::vector<CsvRecord> records = parse_csv(text, separator, path);
+  std::vector<std::string> columns = spec.columns;
+  size_t first = 0;
+  if (columns.empty() && !records.empty()) columns = records[first++].fields;
+  std::vector<DataRow> rows;
+  for (size_t i = first; i < records.size(); ++i) {
+    const std::string where = at_line(path, records[i].line);
+    if (records[i].fields.size() != columns.size()) {
+      throw_input(where, std::to_string(records[i].fields.size()) + " fields where there are " +
+                             std::to_string(columns.size()) + " columns");
+    }
+    Json fields = Json::object();
+    for (size_t c = 0; c < columns.size(); ++c) fields[columns[c]] = std::move(records[i].fields[c]);
+    rows.push_back({std::move(fields), where});
+  }
+  if (spec.typed_columns) {
+    for (const std::string& column : columns) give_types(rows, column);
+  }
+  return rows;
+}
+
+std::vector<DataRow> read_csv(std::string_view text, const std::string& path, const DataSpec& spec) {
+  return read_separated(text, path, spec, ',');
+}
+std::vector<DataRow> read_tsv(std::string_view text, const std::string& path, const DataSpec& spec) {
+  return read_separated(text, path, spec, '\t');
+}
+
+std::vector<DataRow> read_text(std::string_view text, const std::string& path, const DataSpec&) {
+  return {{Json{{"text", std::string(text)}}, path}};
+}
+
+std::vector<DataRow> read_hellaswag_text(std::string_view text, const std::string& path, const DataSpec& spec) {
+  if (starts_with(text, "{")) return read_jsonl(text, path, spec);
+  constexpr size_t kLinesAnItem = 6;
+  std::vector<std::string> lines;
+  std::vector<DataRow> rows;
+  each_line(text, [&](std::string_view line, int number) {
+    lines.emplace_back(line);
+    if (lines.size() < kLinesAnItem) return;
+    const std::string where = at_line(path, number - static_cast<int>(kLinesAnItem) + 1);
+    const size_t colon = lines[0].find(": ");
+    if (colon == std::string::npos) throw_input(where, "an item starts with `activity label: context`");
+    const auto label = Cell::integer(lines[1]);
+    if (!label) throw_input(where, "the second line of an item is the number of the right ending");
+    Json fields = {{"activity_label", lines[0].substr(0, colon)}, {"ctx", lines[0].substr(colon + 2)}};
+    fields["endings"] = std::vector<std::string>(lines.begin() + 2, lines.end());
+    fields["label"] = *label;
+    rows.push_back({std::move(fields), where});
+    lines.clear();
+  });
+  if (!lines.empty()) throw_input(path, "ends within an item of six lines");
+  return rows;
+}
+
+struct Format {
+  const char* name;
+  const char* extensions;  // separated by spaces
+  std::vector<DataRow> (*read)(std::string_view text, const std::string& path, const DataSpec& spec);
+};
+
+constexpr Format kFormats[] = {
+    {"json", "json", read_json}, {"jsonl", "jsonl ndjson", read_jsonl}, {"csv", "csv", read_csv},
+    {"tsv", "tsv", read_tsv},    {"text", "txt text md", read_text},    {"hellaswag_text", "", read_hellaswag_text},
+};
+
+const Format* find_format(std::string_view name) {
+  for (const Format& format : kFormats) {
+    if (name == format.name) return &format;
+  }
+  return nullptr;
+}
+
+std::string unpack_gzip(const std::string& path) {
+  struct Close {
+    void operator()(archive* handle) const { archive_read_free(handle); }
+  };
+  std::unique_ptr<archive, Close> reader(archive_read_new());
+  archive_read_support_filter_gzip(reader.get());
+  archive_read_support_format_raw(reader.get());
+  auto fail = [&] {
+    const char* what = archive_error_string(reader.get());
+    throw_input(path, std::string("cannot unpack: ") + (what ? what : "damaged gzip data"));
+  };
+  archive_entry* entry = nullptr;
+  if (archive_read_open_filename(reader.get(), path.c_str(), 1 << 16) != ARCHIVE_OK) fail();
+  if (archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK) fail();
+  std::string bytes;
+  char buffer[1 << 16];
+  while (true) {
+    const la_ssize_t got = archive_read_data(reader.get(), buffer, sizeof buffer);
+    if (got < 0) fail();
+    if (got == 0) return bytes;
+    bytes.append(buffer, static_cast<size_t>(got));
+    if (bytes.size() > kMaxUnpackedBytes) throw_input(path, "unpacks to more than 8 GiB");
+  }
+}
+
+void check_utf8(std::string_view text, const std::string& path) {
+  if (is_valid_utf8(text)) return;
+  int line = 1;
+  for (size_t i = 0; i < text.size();) {
+    const size_t before = i;
+    if (next_code_point(text, i) == 0xFFFD && i - before == 1) {
+      throw_input(at_line(path, line), "byte " + std::to_string(before) + " is not UTF-8", "convert the file to UTF-8");
+    }
+    if (text[before] == '\n') ++line;
+  }
+}
+
+}  // namespace
+
+bool is_known_format(std::string_view format) {
+  return find_format(format) != nullptr;
+}
+
+std::vector<std::string> format_names() {
+  std::vector<std::string> names;
+  for (const Format& format : kFormats) names.emplace_back(format.name);
+  return names;
+}
+
+std::string format_of_path(std::string_view path) {
+  if (ends_with(path, ".gz")) path.remove_suffix(3);
+  const size_t dot = path.rfind('.');
+  if (dot == std::string_view::npos) return "";
+  const std::string extension = to_lower_ascii(path.substr(dot + 1));
+  for (const Format& format : kFormats) {
+    for (const std::string& known : split(format.extensions, ' ')) {
+      if (!known.empty() && known == extension) return format.name;
+    }
+  }
+  return "";
+}
+
+std::vector<DataRow> parse_data(std::string_view bytes, const std::string& path, const DataSpec& spec) {
+  std::string name = spec.format.empty() ? format_of_path(path) : spec.format;
+  if (spec.format.empty() && name == "text" && !spec.columns.empty()) name = "tsv";
+  const Format* format = find_format(name);
+  if (!format) throw_input(path, "the format of this file is unknown", "say `format:` under `data:` in the task file");
+  if (starts_with(bytes, "\xEF\xBB\xBF")) bytes.remove_prefix(3);
+  check_utf8(bytes, path);
+  return format->read(bytes, path, spec);
+}
+
+std::vector<DataRow> read_data_file(const std::string& path, const DataSpec& spec) {
+  std::error_code ignored;
+  const bool packed = ends_with(path, ".gz") && std::filesystem::is_regular_file(path, ignored);
+  return parse_data(packed ? unpack_gzip(path) : read_file(path), path, spec);
+}
+
+}  // namespace assay

@@ -1,0 +1,43 @@
+// Which documents of the pool become the examples of an item.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/records.h"
+#include "tasks/cpython_random.h"
+#include "tasks/task.h"
+
+namespace assay {
+
+// Chooses by the rule of the task (FewshotSpec): fixed rows, the first n, a stable hash of (seed, item id, candidate
+// id), or lm-evaluation-harness's draw. No item is its own example: neither the same row nor a row with the same
+// fields.
+//
+// lm-evaluation-harness draws with one CPython generator a task, whose state goes on from item to item: so next() is
+// called once an item, in document order, and only this sampler depends on that. Where pool and items are one split it
+// draws one more than asked, drops the item and keeps the first `count`.
+class FewshotSampler {
+ public:
+  // `pool` must outlive the sampler. Throws Error(kInput) naming the task when the pool can't give `count` examples.
+  FewshotSampler(const Task& task, const std::vector<Document>& pool, int count, uint64_t seed);
+
+  // Positions in the pool, in the order in which the examples are shown. Throws Error(kInput) when too few are left.
+  std::vector<size_t> next(const Document& item);
+
+ private:
+  const Task& task_;
+  const std::vector<Document>& pool_;
+  size_t count_;
+  uint64_t seed_;
+  CPythonRandom random_;
+
+  std::vector<size_t> fixed_rows(const Document& item) const;
+  std::vector<size_t> first_rows(const Document& item) const;
+  std::vector<size_t> hashed_rows(const Document& item) const;
+  std::vector<size_t> drawn_rows(const Document& item);
+  [[noreturn]] void fail_too_few(size_t available) const;
+};
+
+}  // namespace assay

@@ -1,0 +1,32 @@
+// Starts the program under test as a user would.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace assay::testing {
+
+struct Finished {
+  int exit_code = 0;  // 128 + signal when a signal ended it
+  std::string out, err;
+};
+
+struct Start {
+  std::vector<std::string> arguments;              // without the program's name
+  std::map<std::string, std::string> environment;  // added to this process's
+  double kill_after_s = 0;                         // SIGKILL then; 0 = never
+  double interrupt_after_s = 0;                    // SIGINT then; 0 = never
+  std::vector<std::string> wrapper;                // command in front, e.g. {"unshare", "-rm", ...}
+};
+
+Finished run_program(const Start& start);
+inline Finished run_assay(std::vector<std::string> arguments) {
+  return run_program({std::move(arguments)});
+}
+
+// The rows of a report database that an uninterrupted run would have too: everything but run ids, times and token
+// counts of sessions; one line a row, sorted.
+std::string final_rows(const std::string& database);
+
+}  // namespace assay::testing

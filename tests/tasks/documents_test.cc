@@ -1,0 +1,174 @@
+#include "tasks/documents.h"
+
+#include <catch2/catch.hpp>
+#include <map>
+
+#include "core/text.h"
+#include "tasks/data_file.h"
+#include "tasks/task_file.h"
+#include "tests/support.h"
+
+namespace assay {
+
+using testing::error_of;
+using testing::TemporaryFolder;
+
+// The rows that `bytes` give in a format, as one JSON text.
+std::string rows_of(const std::string& format, const std::string& bytes, DataSpec spec = {}) {
+  spec.format = format;
+  Json rows = Json::array();
+  for (const DataRow& row : parse_data(bytes, "f", spec)) rows.push_back(row.fields);
+  return rows.dump();
+}
+
+Task task_of(const std::string& path, const std::string& format = "") {
+  Task task;
+  task.name = "t";
+  task.file = "t.yaml";
+  task.data.format = format;
+  task.data.files["test"] = {path};
+  task.test_split = "test";
+  return task;
+}
+
+TEST_CASE("each format gives the same rows") {
+  const std::string expected = R"([{"a":"1","b":"x"},{"a":"2","b":"y"}])";
+  CHECK(rows_of("json", R"([{"a":"1","b":"x"},{"a":"2","b":"y"}])") == expected);
+  CHECK(rows_of("json", "{\"a\":\"1\",\"b\":\"x\"}\n{\"a\":\"2\",\"b\":\"y\"}") == expected);
+  CHECK(rows_of("jsonl", "{\"a\":\"1\",\"b\":\"x\"}\r\n\r\n{\"a\":\"2\",\"b\":\"y\"}\r\n") == expected);
+  CHECK(rows_of("csv",
+                "\xEF\xBB\xBF"
+                "a,b\r\n1,x\r\n2,y") == expected);
+  CHECK(rows_of("tsv", "a\tb\n1\tx\n2\ty\n") == expected);
+  DataSpec headerless;
+  headerless.columns = {"a", "b"};
+  CHECK(rows_of("csv", "1,x\n2,y\n", headerless) == expected);
+  DataSpec inside;
+  inside.rows_at = "/examples";
+  CHECK(rows_of("json", R"({"canary":"c","examples":[{"a":"1","b":"x"},{"a":"2","b":"y"}]})", inside) == expected);
+}
+
+TEST_CASE("rows that are no objects get a name") {
+  CHECK(rows_of("jsonl", "[1,2]\n") == R"([{"row":[1,2]}])");
+}
+
+TEST_CASE("a text file is one document") {
+  CHECK(rows_of("text", "a\nb\n") == R"([{"text":"a\nb\n"}])");
+}
+
+TEST_CASE("the six-line form of HellaSwag becomes named fields, its JSON Lines stay as they are") {
+  CHECK(rows_of("hellaswag_text", "Roof: A man: he\n3\ne0\ne1\ne2\ne3\n") ==
+        R"([{"activity_label":"Roof","ctx":"A man: he","endings":["e0","e1","e2","e3"],"label":3}])");
+  CHECK(rows_of("hellaswag_text", "{\"ind\": 4}\n") == R"([{"ind":4}])");
+  CHECK(error_of([] { rows_of("hellaswag_text", "Roof: A man\n3\ne0\n"); }) == "f: ends within an item of six lines");
+}
+
+TEST_CASE("typed columns turn into numbers, nulls and booleans") {
+  DataSpec typed;
+  typed.typed_columns = true;
+  CHECK(rows_of("csv", "i,f,b,s,m\n1,0.5,True,x,3\n-2,2,False,,\n", typed) ==
+        R"([{"i":1,"f":0.5,"b":true,"s":"x","m":3.0},{"i":-2,"f":2.0,"b":false,"s":null,"m":null}])");
+}
+
+TEST_CASE("what is wrong with a data file is said with its line") {
+  CHECK(starts_with(error_of([] { rows_of("jsonl", "{\"a\":1}\n\n{\"a\":\n"); }), "f:3: malformed JSON"));
+  CHECK(error_of([] { rows_of("csv", "a,b\n1,2\n1,2,3\n"); }) == "f:3: 3 fields where there are 2 columns");
+  CHECK(starts_with(error_of([] { rows_of("csv", "a,b\n\"1,2\n"); }), "f:2: a quoted field is never closed"));
+  CHECK(error_of([] { rows_of("text", "ab\nc\xFF"); }) == "f:2: byte 4 is not UTF-8 (convert the file to UTF-8)");
+  CHECK(starts_with(error_of([] { rows_of("jsonl", std::string(1000, '[')); }), "f:1: nested too deeply"));
+  CHECK(starts_with(error_of([] { parse_data("", "f.bin", {}); }), "f.bin: the format of this file is unknown"));
+  DataSpec spec;
+  spec.rows_at = "/no/where";
+  CHECK(starts_with(error_of([&] { rows_of("json", "{}", spec); }), "f: there is nothing at /no/where"));
+}
+
+TEST_CASE("documents have ids of split, file stem and row") {
+  TemporaryFolder folder;
+  folder.write("d/one.jsonl", "{\"q\":1}\n{\"q\":2}\n");
+  folder.write("d/two.jsonl", "{\"q\":3}");
+  const auto documents = load_documents(task_of("d/*.jsonl"), "test", {folder.path(), {}});
+  REQUIRE(documents.size() == 3);
+  CHECK(documents[1].id == "test/one/1");
+  CHECK(documents[2].id == "test/two/0");
+  CHECK(documents[2].fields.dump() == R"({"q":3})");
+}
+
+TEST_CASE("the first alternative that exists is read, the task's folder before the data folder") {
+  TemporaryFolder data, own;
+  data.write("b.jsonl", "{\"from\":\"data\"}");
+  own.write("c.jsonl", "{\"from\":\"own\"}");
+  Task task = task_of("a.jsonl | b.jsonl");
+  CHECK(load_documents(task, "test", {data.path(), {}})[0].fields["from"] == "data");
+  task = task_of("c.jsonl");
+  task.data.base = own.path();
+  CHECK(load_documents(task, "test", {data.path(), {}})[0].fields["from"] == "own");
+  task = task_of("b.jsonl");
+  task.data.base = own.path();
+  CHECK(load_documents(task, "test", {data.path(), {}})[0].fields["from"] == "data");
+}
+
+TEST_CASE("files of one stem are told apart in ids") {
+  TemporaryFolder folder;
+  folder.write("x/a.txt", "1");
+  folder.write("x/b/a.txt", "2");
+  folder.write("x/b/c.txt", "3");
+  Task task;
+  task.data.format = "text";
+  const auto documents = load_documents(task, "text", {"", {folder.path()}});
+  REQUIRE(documents.size() == 3);
+  CHECK(documents[0].id == "text/a.txt/0");
+  CHECK(documents[1].id == "text/b.a.txt/0");
+  CHECK(documents[2].id == "text/c/0");
+}
+
+TEST_CASE("gzip files are unpacked") {
+  TemporaryFolder folder;
+  const std::string plain = folder.write("q.jsonl", "{\"q\":1}\n");
+  REQUIRE(std::system(("gzip -k " + plain).c_str()) == 0);
+  CHECK(load_documents(task_of("q.jsonl.gz"), "test", {folder.path(), {}})[0].id == "test/q/0");
+  folder.write("bad.jsonl.gz", "\x1F\x8B\x08garbage");
+  CHECK(error_of([&] { load_documents(task_of("bad.jsonl.gz"), "test", {folder.path(), {}}); }) != "(no error)");
+}
+
+TEST_CASE("missing files, empty and unknown splits are errors that help") {
+  TemporaryFolder folder;
+  const DataRoot root{folder.path(), {}};
+  Task task = task_of("d/no.jsonl");
+  CHECK(error_of([&] { load_documents(task, "test", root); }) ==
+        folder.path() + "/d/no.jsonl: no such file (the task file t.yaml names it)");
+  task.data.source = "gsm8k";
+  CHECK(error_of([&] { load_documents(task, "test", root); }) ==
+        folder.path() + "/d/no.jsonl: no such file (`assay fetch gsm8k` brings it)");
+  CHECK(document_files(task, "test", root).empty());
+  const std::string empty = folder.write("d/no.jsonl", "\n");
+  CHECK(error_of([&] { load_documents(task, "test", root); }) == empty + ": the split \"test\" of t@deepseek is empty");
+  CHECK(document_files(task, "test", root) == std::vector<std::string>{empty});
+  CHECK(error_of([&] { load_documents(task, "dev", root); }) ==
+        "t.yaml: task t@deepseek has no files for the split \"dev\"");
+  Task texts;
+  texts.data.format = "text";
+  CHECK(starts_with(error_of([&] { load_documents(texts, "text", root); }), "@deepseek: no texts were given"));
+}
+
+TEST_CASE("the shared data files give the manifest's counts of items") {
+  const auto folder = testing::shared_file("data/MANIFEST.json");
+  if (!folder) return;
+  const std::string data = folder->substr(0, folder->rfind('/'));
+  const Json manifest = read_json_file(*folder);
+  int checked = 0;
+  for (const Json& file : manifest["files"]) {
+    const std::string path = file["path"];
+    const std::string format = path.find("hellaswag") != std::string::npos ? "hellaswag_text" : format_of_path(path);
+    const bool rows = format == "jsonl" || format == "csv" || format == "hellaswag_text";
+    if (!rows || !file["items"].is_number() || path.find("few_shot_prompts") != std::string::npos) continue;
+    DataSpec spec;
+    spec.format = format;
+    if (starts_with(path, "mmlu/")) spec.columns = {"question", "A", "B", "C", "D", "answer"};
+    CAPTURE(path);
+    CHECK(read_data_file(data + "/" + path, spec).size() == file["items"].get<size_t>());
+    ++checked;
+  }
+  CHECK(checked > 300);
+}
+
+}  // namespace assay
