@@ -1,8 +1,11 @@
 // assay: the command line. Only this file prints errors and chooses exit codes.
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 
 #include "core/error.h"
 #include "harness/commands.h"
@@ -32,11 +35,22 @@ extern "C" void on_interrupt(int) {
   if (g_cancelled.exchange(true)) _exit(130);
 }
 
+// Threads of the matrix kernels that wait for each other by spinning slow everything down on a shared machine. The
+// OpenMP runtime reads its policy before main() and has no call to change it, so the program starts itself once more
+// with it set.
+void wait_passively(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY")) return;
+  ::setenv("OMP_WAIT_POLICY", "passive", 1);
+  ::execv("/proc/self/exe", argv);
+  // Without /proc the program goes on as it is.
+}
+
 }  // namespace
 }  // namespace assay
 
 int main(int argc, char** argv) {
   using namespace assay;
+  wait_passively(argv);
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
   std::signal(SIGPIPE, SIG_IGN);
