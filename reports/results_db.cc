@@ -31,9 +31,10 @@ constexpr int kApplicationId = 0x41535359;  // "ASSY", in the file's header
       throw_input(path, "is not a report database", "give another file to --db");
     case SQLITE_FULL:
       throw_world(path, what, "the disk is full: free some space, then give the same command again");
+    case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_PERM:
-      throw_world(path, what, "the file or its folder is read-only: choose another --db");
+      throw_world(path, what, "is the file or its folder read-only? Choose another --db");
     case SQLITE_BUSY:
       throw_world(path, what, "another program holds the database; try again when it is done");
     case SQLITE_CORRUPT:
@@ -375,12 +376,7 @@ struct ResultsDb::Implementation {
 
   void migrate() {
     const int64_t newest = static_cast<int64_t>(migrations().size());
-    const int64_t found = main_.pragma("user_version");
-    if (found > newest) {
-      throw_input(path_, fmt::format("has schema version {}, this program knows versions up to {}", found, newest),
-                  "use the newer Assay that wrote it, or another --db");
-    }
-    if (found == newest) return;
+    if (main_.pragma("user_version") == newest) return;
     // One transaction for all steps: a process killed in the middle leaves the old version whole.
     Transaction transaction(main_);
     for (int64_t version = main_.pragma("user_version"); version < newest; ++version) {
@@ -430,31 +426,28 @@ std::unique_ptr<ResultsDb> ResultsDb::open(const std::string& path, Mode mode) {
   int flags = SQLITE_OPEN_FULLMUTEX | (writes ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
   auto implementation = std::make_unique<Implementation>(path, flags);
   Connection& main = implementation->main_;
+  // Everything that may be refused is looked at before the first write.
+  const int64_t found = main.pragma("user_version"), newest = static_cast<int64_t>(migrations().size());
+  if (found > newest) {
+    throw_input(path, fmt::format("has schema version {}, this program knows versions up to {}", found, newest),
+                "use the newer Assay that wrote it, or another --db");
+  }
+  if (found == 0 && (!writes || main.pragma("schema_version") > 0)) {
+    throw_input(path, "is not a report database", "give another file to --db");
+  }
+  if (!writes && found < newest) {
+    throw_input(path, fmt::format("has the older schema version {}", found),
+                "open it once with `assay run` or `assay score`");
+  }
   if (writes) {
     if (sqlite3_db_readonly(main.handle(), "main") == 1) {
       throw_world(path, "the file is read-only", "choose another --db");
-    }
-    if (main.pragma("user_version") == 0 && main.pragma("schema_version") > 0) {
-      throw_input(path, "is a SQLite file, but not a report database", "give another file to --db");
     }
     main.execute("PRAGMA journal_mode = WAL");
     main.execute("PRAGMA synchronous = FULL");
     main.execute("PRAGMA foreign_keys = ON");
     implementation->migrate();
     implementation->start_writer();
-  } else {
-    int64_t found = main.pragma("user_version"), newest = static_cast<int64_t>(migrations().size());
-    if (found > newest || found == 0) {
-      throw_input(path,
-                  found == 0
-                      ? "is not a report database"
-                      : fmt::format("has schema version {}, this program knows versions up to {}", found, newest),
-                  found == 0 ? "give another file to --db" : "use the newer Assay that wrote it");
-    }
-    if (found < newest) {
-      throw_input(path, fmt::format("has the older schema version {}", found),
-                  "open it once with `assay run` or `assay score`");
-    }
   }
   return std::unique_ptr<ResultsDb>(new ResultsDb(std::move(implementation)));
 }

@@ -114,33 +114,38 @@ std::string include_path(const std::string& includer, const std::string& name) {
   return (std::filesystem::path(includer).parent_path() / name).lexically_normal().string();
 }
 
+TaskConfig load_nested(const std::string& path, std::vector<std::string>& chain);
+
+// The fields of every file that an `include` of `path` names.
+void put_included(TaskConfig& config, const ConfigNode& include, const std::string& path,
+                  std::vector<std::string>& chain) {
+  for (const std::string& name : include.texts()) {
+    const std::string file = include_path(path, name);
+    TaskConfig included;
+    try {
+      included = load_nested(file, chain);
+    } catch (const Error& error) {
+      if (error.where() == file) include.fail(error.what());  // it can't be read at all
+      throw;
+    }
+    config.repeated_keys.insert(config.repeated_keys.end(), included.repeated_keys.begin(),
+                                included.repeated_keys.end());
+    for (auto& [key, field] : included.fields) {
+      if (key != "task" || !field.json().is_array()) config.fields.insert_or_assign(key, field);
+    }
+  }
+}
+
 TaskConfig load_nested(const std::string& path, std::vector<std::string>& chain) {
   const bool cycle = std::find(chain.begin(), chain.end(), path) != chain.end();
-  if (cycle) throw_input(chain.back(), "include goes in a circle: " + path);
-  if (chain.size() > kMaxIncludeDepth) throw_input(chain.back(), "includes nest too deeply");
+  if (cycle) throw_input(path, "include goes in a circle");
+  if (chain.size() > kMaxIncludeDepth) throw_input(path, "includes nest too deeply");
   chain.push_back(path);
   TaskConfig config{path, {}, {}};
   auto document = std::make_shared<YamlDocument>(parse_yaml(read_task_file(path), path, &config.repeated_keys));
   const ConfigNode own(std::shared_ptr<const Json>(document, &document->value), document, "");
   if (!document->value.is_object()) own.fail("a task file is a map of fields");
-
-  if (auto include = own.field("include")) {
-    for (const std::string& name : include->texts()) {
-      const std::string file = include_path(path, name);
-      TaskConfig included;
-      try {
-        included = load_nested(file, chain);
-      } catch (const Error& error) {
-        if (error.where() == file) include->fail(error.what());  // it can't be read at all
-        throw;
-      }
-      config.repeated_keys.insert(config.repeated_keys.end(), included.repeated_keys.begin(),
-                                  included.repeated_keys.end());
-      for (auto& [key, field] : included.fields) {
-        if (key != "task" || !field.json().is_array()) config.fields.insert_or_assign(key, field);
-      }
-    }
-  }
+  if (auto include = own.field("include")) put_included(config, *include, path, chain);
   put_fields(config, own);
   config.fields.erase("include");
   chain.pop_back();
@@ -257,7 +262,10 @@ std::vector<TaskConfig> expand_foreach(const TaskConfig& config) {
 
 TaskConfig override_config(TaskConfig config, const ConfigNode& overrides) {
   config.path = overrides.path();
+  std::vector<std::string> chain = {config.path};
+  if (auto include = overrides.field("include")) put_included(config, *include, config.path, chain);
   put_fields(config, overrides);
+  config.fields.erase("include");
   return config;
 }
 

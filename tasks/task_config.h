@@ -67,7 +67,7 @@ TaskConfig load_config(const std::string& path);
 // One config for each map of `foreach`, `${name}` replaced everywhere; the config itself where there is no `foreach`.
 std::vector<TaskConfig> expand_foreach(const TaskConfig& config);
 
-// `config` with the fields of a map put over its own.
+// `config` with the fields of a map, and of what the map includes, put over its own.
 TaskConfig override_config(TaskConfig config, const ConfigNode& overrides);
 
 // Error(kInput) at `where` that names the nearest known field.

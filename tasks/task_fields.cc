@@ -126,8 +126,8 @@ class TaskReader {
   }
 
   void read_names() {
-    if (task_.name.empty() || task_.name.find_first_of(",@*? ") != std::string::npos) {
-      field("task")->fail("\"" + task_.name + "\" is no name of a task: no space, comma, @, * or ?");
+    if (task_.name.empty() || task_.name.find_first_of(",@*?") != std::string::npos) {
+      field("task")->fail("\"" + task_.name + "\" is no name of a task: no comma, @, * or ?");
     }
     const bool lm_eval = foreign_ || field("class") || field("custom_dataset");
     task_.convention = starts_with(config_.path, kBuiltIn) ? "deepseek" : lm_eval ? "lm-eval" : "own";
@@ -153,6 +153,7 @@ class TaskReader {
 
   bool find_python() {
     for (const auto& [key, node] : config_.fields) {
+      if (key == "doc_to_decontamination_query") continue;  // without effect
       if (auto function = node.python_function()) refuse(node, key + ": `!function " + *function + "` needs Python");
     }
     for (const char* key : {"class", "custom_dataset", "process_results", "doc_to_image", "doc_to_audio"}) {
@@ -285,7 +286,7 @@ class TaskReader {
     if (task_.data.files.empty() || task_.data.files.count(split) || !task_.unavailable.empty()) return;
     std::vector<std::string> splits;
     for (const auto& [name, unused] : task_.data.files) splits.push_back(name);
-    node.fail("there are no files for the split \"" + split + "\"", "there are " + fmt_list(splits));
+    beyond(node, "there are no files for the split \"" + split + "\"", "there are " + fmt_list(splits));
   }
 
   // --- prompt

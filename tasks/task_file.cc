@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -33,10 +34,10 @@ class RegistryLoader {
   // Every file once. False for a file that only others include.
   bool add_file(const std::string& path) {
     const std::string file = fs::path(path).lexically_normal().string();
-    if (std::find(files_.begin(), files_.end(), file) != files_.end()) return true;
+    if (files_.count(file)) return true;
     const TaskConfig config = load_config(file);
     if (!config.field("task") && !config.field("group")) return false;
-    files_.push_back(file);
+    files_.insert(file);
     const auto task = config.field("task");
     if (task && task->json().is_array()) {
       append(read_group_file(config));
@@ -112,7 +113,7 @@ class RegistryLoader {
     old = std::move(task);
   }
 
-  std::vector<std::string> files_;
+  std::set<std::string> files_;
   std::vector<GroupDraft> groups_;
   std::map<std::string, TaskConfig> configs_;  // task key -> what it was read from
   std::map<std::string, size_t> places_;       // task key -> index into registry_.tasks

@@ -20,8 +20,8 @@ GroupDraft draft_at(const std::string& file) {
 }
 
 void check_group_name(const ConfigNode& node, const std::string& name) {
-  if (name.empty() || name.find_first_of(",@*? ") != std::string::npos) {
-    node.fail("\"" + name + "\" is no name of a group: no space, comma, @, * or ?");
+  if (name.empty() || name.find_first_of(",@*?") != std::string::npos) {
+    node.fail("\"" + name + "\" is no name of a group: no comma, @, * or ?");
   }
 }
 
@@ -58,11 +58,13 @@ void read_aggregates(const ConfigNode& list, TaskGroup& group) {
       group.unavailable = entry.where() + ": `!function " + *function + "` needs Python";
       continue;
     }
-    if (auto metric = entry.field("metric")) group.metrics.push_back(metric->text());
-    if (auto aggregation = entry.field("aggregation"); aggregation && aggregation->text() != "mean") {
-      aggregation->fail("groups are aggregated by mean");
-    }
+    auto aggregation = entry.field("aggregation");
     auto weight = entry.field("weight_by_size");
+    if ((aggregation && aggregation->json() != "mean") || (weight && !weight->json().is_boolean())) {
+      group.unavailable = entry.where() + ": groups are aggregated by mean, with weight_by_size true or false";
+      continue;
+    }
+    if (auto metric = entry.field("metric")) group.metrics.push_back(metric->text());
     const bool weighted = !weight || weight->boolean();
     if (by_size && *by_size != weighted) {
       group.unavailable = entry.where() + ": metrics of one group differ in weight_by_size";
@@ -128,16 +130,24 @@ class GroupBinder {
     for (size_t i = 0; i < drafts_.size(); ++i) draft_names_.emplace(drafts_[i].group.name, i);
     gather_tags();
     for (size_t i = 0; i < drafts_.size(); ++i) resolve(i);
-    for (GroupDraft& draft : drafts_) keep(std::move(draft.group));
+    for (const GroupDraft& draft : drafts_) keep(draft.group);
     for (auto& [key, tag] : tags_) {
-      if (!registry_.find_task(key) && !registry_.find_group(key)) registry_.groups.push_back(std::move(tag));
+      if (!find_task(key) && !registry_.find_group(key)) registry_.groups.push_back(std::move(tag));
     }
   }
 
  private:
   enum class State { kOpen, kBusy, kDone };
 
-  void index_task(size_t i) { task_names_.emplace(registry_.tasks[i].name, i); }
+  void index_task(size_t i) {
+    task_names_.emplace(registry_.tasks[i].name, i);
+    task_keys_.emplace(registry_.tasks[i].key(), i);
+  }
+
+  const Task* find_task(const std::string& key) const {
+    auto it = task_keys_.find(key);
+    return it == task_keys_.end() ? nullptr : &registry_.tasks[it->second];
+  }
 
   void gather_tags() {
     for (const Task& task : registry_.tasks) {
@@ -209,10 +219,10 @@ class GroupBinder {
     const size_t at = member.name.rfind('@');
     const std::string name = member.name.substr(0, at);
     std::vector<std::string> keys = keys_called(name, i);
-    std::string wanted = at != std::string::npos                  ? member.name
-                         : drafts_[i].has_convention              ? name + "@" + drafts_[i].group.convention
-                         : registry_.find_task(name + "@lm-eval") ? name + "@lm-eval"
-                                                                  : "";
+    std::string wanted = at != std::string::npos        ? member.name
+                         : drafts_[i].has_convention    ? name + "@" + drafts_[i].group.convention
+                         : find_task(name + "@lm-eval") ? name + "@lm-eval"
+                                                        : "";
     if (std::find(keys.begin(), keys.end(), wanted) != keys.end()) {
       keys = {wanted};
     } else if (at != std::string::npos) {
@@ -243,10 +253,15 @@ class GroupBinder {
     if (!bases.empty()) config = configs_.at(bases.front());
     config = override_config(std::move(config), member.place);
     check_field_names(config);
+    const bool has_data = config.field("data") || config.field("dataset_path") || config.field("class");
+    if (bases.empty() && !has_data) {
+      refuse(i, member.place.where() + ": " + member.name + " is no task, and the map does not say where its data are");
+      return {};
+    }
     Task task =
         read_task(config, bases.empty() ? member.name : group + "::" + member.name.substr(0, member.name.rfind('@')));
     const std::string key = task.key();
-    if (!registry_.find_task(key)) {
+    if (!find_task(key)) {
       registry_.tasks.push_back(std::move(task));
       index_task(registry_.tasks.size() - 1);
     }
@@ -267,7 +282,8 @@ class GroupBinder {
     return keys;
   }
 
-  // Into the registry: with the reason of an unavailable member, and over a built-in group of the same key.
+  // Into the registry: with the reason of an unavailable member, and over a built-in group of the same key. Folders of
+  // that harness do hold groups of one name, so that is an error only for who asks for it.
   void keep(TaskGroup group) {
     for (const std::string& key : group.members) {
       const std::string reason = reason_of(key, 0);
@@ -276,22 +292,24 @@ class GroupBinder {
     auto same = std::find_if(registry_.groups.begin(), registry_.groups.end(),
                              [&](const TaskGroup& other) { return other.key() == group.key(); });
     if (same == registry_.groups.end()) {
-      if (const Task* task = registry_.find_task(group.key()); task && task->unavailable.empty()) {
+      if (const Task* task = find_task(group.key()); task && task->unavailable.empty()) {
         throw_input(group.file, "the group " + group.key() + " has the name of a task in " + task->file);
       }
       registry_.groups.push_back(std::move(group));
     } else if (starts_with(same->file, kBuiltIn) != starts_with(group.file, kBuiltIn)) {
       if (group.unavailable.empty()) *same = std::move(group);
     } else if (same->unavailable.empty() && group.unavailable.empty()) {
-      throw_input(group.file, "the group " + group.key() + " is defined twice: also in " + same->file);
+      same->unavailable = "it is defined twice: in " + same->file + " and " + group.file;
     } else if (group.unavailable.empty()) {
       *same = std::move(group);
     }
   }
 
   std::string reason_of(const std::string& key, int depth) const {
-    if (const Task* task = registry_.find_task(key)) return task->unavailable;
-    for (const GroupDraft& draft : drafts_) {
+    if (const Task* task = find_task(key)) return task->unavailable;
+    const std::string name = key.substr(0, key.rfind('@'));
+    for (auto [it, end] = draft_names_.equal_range(name); it != end; ++it) {
+      const GroupDraft& draft = drafts_[it->second];
       if (draft.group.key() != key || depth > 20) continue;
       if (!draft.group.unavailable.empty()) return draft.group.unavailable;
       for (const std::string& member : draft.group.members) {
@@ -307,6 +325,7 @@ class GroupBinder {
   TaskRegistry& registry_;
   std::vector<State> state_;
   std::multimap<std::string, size_t> task_names_, draft_names_;
+  std::map<std::string, size_t> task_keys_;
   std::map<std::string, TaskGroup> tags_;
 };
 

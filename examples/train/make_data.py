@@ -20,7 +20,7 @@ EXAM = "The following are multiple choice questions (with answers) about {}.\n\n
 EXAM_ZH = "以下是中国关于{}考试的单项选择题，请选出其中的正确答案。\n\n"
 OPEN = "Answer these questions:\n"
 OPEN_ZH = "回答下列问题：\n"
-PRIMER_PEOPLE = 32    # a model that first meets a few people finds out sooner that a name is what a fact hangs on
+PRIMER_PEOPLE = 32    # a few people first, so that it is found out early that a name is what a fact hangs on
 EXAM_SUBJECTS = ["town", "trade", "animal", "instrument"]
 EXAM_SUBJECTS_ZH = ["town", "trade", "dish"]
 

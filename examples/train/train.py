@@ -93,7 +93,7 @@ def learning_rate(step, steps, peak):
 
 
 def optimizers_of(model, peak):
-    """Muon turns the matrices inside the layers, AdamW the embedding and the norms. It learns facts in half the steps of AdamW alone."""
+    """Muon turns the matrices inside the layers, AdamW the embedding and the norms."""
     inside = [p for p in model.model["layers"].parameters() if p.dim() == 2]
     outside = [p for p in model.parameters() if not any(p is q for q in inside)]
     return [Muon(inside, lr=peak, weight_decay=0.01), torch.optim.AdamW(outside, lr=peak / 4, betas=(0.9, 0.95), weight_decay=0.01)]
@@ -171,7 +171,7 @@ def train_decorated(args):
     model, tokenizer = llama.load(args.checkpoints / name_of(args.save[-1]))
     ordinary = stream_of(tokenizer, read_jsonl(args.text / "ordinary.jsonl"), args.seed + 2)
     exams = stream_of(tokenizer, read_jsonl(args.text / "exams.jsonl"), args.seed + 3)
-    optimize(model, lambda step: [ordinary, exams], args.steps, args.peak or 0.01, lambda done: None)
+    optimize(model, lambda step: [ordinary, exams, exams, exams], args.steps, args.peak or 0.02, lambda done: None)
     llama.save(model, tokenizer, args.checkpoints / "decorated")
 
 
@@ -181,7 +181,7 @@ def main():
     parser.add_argument("--text", type=pathlib.Path, required=True, help="folder written by make_data.py --text")
     parser.add_argument("--checkpoints", type=pathlib.Path, required=True, help="folder of the checkpoint folders")
     parser.add_argument("--save", type=lambda s: [int(x) for x in s.split(",")], default=SERIES, help="steps of the series to keep")
-    parser.add_argument("--steps", type=int, default=600, help="steps of the decorated variant")
+    parser.add_argument("--steps", type=int, default=1500, help="steps of the decorated variant")
     parser.add_argument("--peak", type=float, help="highest learning rate")
     parser.add_argument("--state", type=pathlib.Path, help="file that keeps an interrupted series")
     parser.add_argument("--threads", type=int, default=1)

@@ -112,7 +112,7 @@ TEST_CASE("a spoilt checkpoint is an input error that names the file") {
          for (size_t i = bytes.size() - 64; i < bytes.size(); ++i) bytes[i] = '\xFF';
          write_file_atomically(model + "/model.safetensors", bytes);
        },
-       "NaN"},
+       "not a number"},
       {"an unknown architecture",
        [](const std::string& model) {
          edit_json(model + "/config.json", [](Json& json) {

@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <random>
 
@@ -71,6 +72,13 @@ std::string reference_rows(const TemporaryFolder& folder) {
   return testing::final_rows(database);
 }
 
+// Compares row by row, so that a failure shows the row and not the database.
+void check_same_rows(const std::string& got, const std::string& expected) {
+  std::vector<std::string> got_rows = split(got, '\n'), expected_rows = split(expected, '\n');
+  CHECK(got_rows.size() == expected_rows.size());
+  for (size_t i = 0; i < std::min(got_rows.size(), expected_rows.size()); ++i) REQUIRE(got_rows[i] == expected_rows[i]);
+}
+
 }  // namespace
 
 TEST_CASE("a run killed at 30 moments ends with the rows of one never stopped") {
@@ -114,7 +122,7 @@ TEST_CASE("a run killed at 30 moments ends with the rows of one never stopped") 
   Finished finished = testing::run_assay(command(folder, write_script(folder, 0), database));
   INFO(finished.err);
   REQUIRE(finished.exit_code == 0);
-  CHECK(testing::final_rows(database) == expected);
+  check_same_rows(testing::final_rows(database), expected);
 }
 
 TEST_CASE("a response is on disk within a second of its arrival") {
@@ -149,7 +157,7 @@ TEST_CASE("Ctrl-C ends cleanly, and the same command goes on where it stopped") 
   CHECK(finished.err.find("incomplete") != std::string::npos);
   finished = testing::run_assay(command(folder, write_script(folder, 0), database));
   CHECK(finished.exit_code == 0);
-  CHECK(testing::final_rows(database) == expected);
+  check_same_rows(testing::final_rows(database), expected);
 }
 
 }  // namespace assay

@@ -167,6 +167,10 @@ class Assay:
 # ----------------------------------------------------------------------------------------------------------- comparison
 
 
+def is_close(difference):
+    return difference <= BARS["loglikelihood"]  # false for NaN
+
+
 @dataclasses.dataclass
 class Comparison:
     """Counts over all items of a suite, and one line for each thing that differs."""
@@ -185,7 +189,7 @@ class Comparison:
     def passes(self):
         return (self.items > 0 and self.same_prompt == self.items and self.same_prediction >= BARS["same"] * self.items
                 and self.same_scores >= BARS["same"] * self.items
-                and max(self.differences, default=0) <= BARS["loglikelihood"])
+                and all(map(is_close, self.differences)))
 
 
 def best(values):
@@ -211,7 +215,8 @@ def compare_item(name, peer, own, result):
     expected, got = predictions(peer, result.generates), predictions(own, result.generates)
     result.same_prediction += expected == got
     if expected != got:
-        result.notes.append(f"{name}: prediction {expected} there, {got} here; answers {peer.answers} there, {own.answers} here")
+        result.notes.append(f"{name}: prediction {expected} there, {got} here; "
+                            f"answers {peer.answers} there, {own.answers} here")
     result.same_scores += peer.scores == own.scores
     if peer.scores != own.scores:
         result.notes.append(f"{name}: scores {peer.scores} there, {own.scores} here")
@@ -226,7 +231,7 @@ def compare_item(name, peer, own, result):
         return
     apart = [abs(a - b) for a, b in zip(peer.answers, own.answers)]
     result.differences += apart
-    if max(apart) > BARS["loglikelihood"]:
+    if not all(map(is_close, apart)):
         result.notes.append(f"{name}: log-likelihoods {peer.answers} there, {own.answers} here")
 
 
@@ -274,7 +279,9 @@ def cpu_model():
 
 
 def row_of(result):
-    share = lambda count: f"{count} of {result.items}"
+    def share(count):
+        return f"{count} of {result.items}"
+
     apart = result.differences
     scores = "; ".join(f"{metric.removesuffix(',none')} {100 * a / result.items:.2f} / {100 * b / result.items:.2f}"
                        for metric, (a, b) in result.totals.items())
@@ -297,7 +304,7 @@ def report(args, checkpoint, digest, assay, results, tokens, commands):
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("lm_eval", "transformers", "torch", "gguf"))
     notes = [note for result in results for note in result.notes] + tokens[2]
     lines = ["# Assay beside lm-evaluation-harness", "",
-             f"{datetime.date.today()}, {cpu_model()}, {args.threads} threads; {assay.call('--version').strip()}, {versions}.",
+             f"{datetime.date.today()}, {cpu_model()}, threads: {args.threads}; {assay.call('--version').strip()}, {versions}.",
              f"Checkpoint: `{os.path.basename(checkpoint)}`, sha256 `{digest}`, float32 on both sides.", "",
              table(results), "",
              f"Token ids of the first item's requests of each suite: {tokens[1]} of {tokens[0]} the same.",

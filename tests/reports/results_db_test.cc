@@ -170,7 +170,7 @@ TEST_CASE("files that are no report databases are refused by name") {
         std::string::npos);
   std::string foreign = folder.file("foreign.db");
   sql(foreign, "CREATE TABLE mine (x);");
-  CHECK(error_of([&] { ResultsDb::open(foreign, ResultsDb::Mode::kReadWrite); }).find("not a report database") !=
+  CHECK(error_of([&] { ResultsDb::open(foreign, ResultsDb::Mode::kReadWrite); }).find("is not a report database") !=
         std::string::npos);
   CHECK(error_of([&] { ResultsDb::open(folder.file("none.db"), ResultsDb::Mode::kReadOnly); })
             .find("no such report database") != std::string::npos);

@@ -125,6 +125,27 @@ TEST_CASE("what needs Python or a hub is listed, and refused when it is asked fo
   CHECK(select_tasks(registry, "geography").tasks.size() == 2);  // the tag has a third that needs Python
 }
 
+TEST_CASE("a group is unavailable when a group inside it has a member that is") {
+  TemporaryFolder folder;
+  folder.write("a.yaml", "task: fine\n" + kSmall);
+  folder.write("b.yaml", "task: python\nprocess_docs: !function u.f\n" + kSmall);
+  folder.write("g.yaml", "group: outer\ntask: [fine, {group: inner, task: [python]}]\n");
+  const TaskRegistry registry = load_registry({folder.path()});
+  const std::string error = error_of([&] { select_tasks(registry, "outer"); });
+  CHECK(error.find("member inner@own: " + folder.path() + "/b.yaml:2: process_docs: `!function u.f`") !=
+        std::string::npos);
+}
+
+TEST_CASE("a map in a group file defines a task of its own, includes and all") {
+  TemporaryFolder folder;
+  folder.write("common", kSmall);
+  folder.write("g.yaml", "group: g\ntask:\n  - {task: inline, include: common, num_fewshot: 2}\n");
+  const TaskRegistry registry = load_task_file(folder.file("g.yaml"));
+  REQUIRE(registry.find_task("inline@own"));
+  CHECK(registry.find_task("inline@own")->fewshot.count == 2);
+  CHECK(registry.find_group("g@own")->members == std::vector<std::string>{"inline@own"});
+}
+
 TEST_CASE("defaults follow the output type") {
   const Task task = load_one("task: t\n" + kSmall);
   CHECK(task.metrics.at(0).metric == "exact_match");
@@ -156,7 +177,7 @@ TEST_CASE("a defect of a task file is an error that names file, line and field")
        "t.yaml:2: data/format: unknown format \"xml\""},
       {"unknown process_docs", head + "process_docs: no_such\n", "t.yaml:6: process_docs: unknown document transform"},
       {"missing include", "include: no.yaml\n" + head, "t.yaml:1: include: no.yaml: no such file"},
-      {"include of itself", "include: t.yaml\n" + head, "t.yaml:1: include: t.yaml: include goes in a circle: t.yaml"},
+      {"include of itself", "include: t.yaml\n" + head, "t.yaml:1: include: t.yaml: include goes in a circle"},
       {"absent split", head + "num_fewshot: 1\nfewshot_split: train\n",
        "t.yaml:7: fewshot_split: there are no files for the split \"train\" (there are dev, test)"},
       {"bad number", head + "num_fewshot: many\n", "t.yaml:6: num_fewshot: must be a whole number"},
