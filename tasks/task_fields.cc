@@ -476,6 +476,8 @@ class TaskReader {
     if (!is_known_filter(step.function)) beyond(*function, "unknown filter \"" + step.function + "\"");
     step.options = node.json();
     step.options.erase("function");
+    if (std::string defect = filter_defect(step); is_known_filter(step.function) && !defect.empty())
+      beyond(node, defect);
     return step;
   }
 
@@ -518,6 +520,7 @@ class TaskReader {
       static constexpr std::array kOwn = {"metric", "aggregation", "higher_is_better", "normalization", "hf_evaluate"};
       if (std::find(kOwn.begin(), kOwn.end(), key) == kOwn.end()) spec.options[key] = value;
     }
+    if (std::string defect = metric_defect(spec, task_.output_type); info && !defect.empty()) beyond(node, defect);
     return spec;
   }
 
