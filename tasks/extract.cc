@@ -288,8 +288,8 @@ std::string filter_defect(const FilterStep& step) {
   if (!row) return "unknown filter '" + step.function + "'";
   if (!step.options.is_object() && !step.options.is_null()) return "options of a filter are a map";
   for (const auto& [key, value] : step.options.items()) {
-    const bool known =
-        std::any_of(row->options.begin(), row->options.end(), [&](const char* name) { return key == name; });
+    const bool known = std::any_of(row->options.begin(), row->options.end(),
+                                   [&option = key](const char* name) { return option == name; });
     if (!known) return "filter '" + step.function + "' has no option '" + key + "'";
     if (!has_right_type(key, value)) return "filter '" + step.function + "': option '" + key + "' has a wrong value";
   }

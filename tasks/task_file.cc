@@ -141,12 +141,13 @@ TaskRegistry load_registry(const std::vector<std::string>& include_folders) {
 TaskRegistry load_task_file(const std::string& path) {
   const std::string file = fs::path(path).lexically_normal().string();
   RegistryLoader loader;
-  loader.add_built_in();
   if (!loader.add_file(file)) throw_input(file, "defines no task: `task` is missing");
   const auto task = load_config(file).field("task");
-  const bool names_others = task && task->json().is_array();
-  const std::string folder = fs::path(file).parent_path().string();
-  if (names_others) loader.add_folder(folder.empty() ? "." : folder);
+  if (task && task->json().is_array()) {  // a group file: its members are defined elsewhere
+    const std::string folder = fs::path(file).parent_path().string();
+    loader.add_built_in();
+    loader.add_folder(folder.empty() ? "." : folder);
+  }
   TaskRegistry all = loader.finish();
   return {only_of_file(std::move(all.tasks), file), only_of_file(std::move(all.groups), file)};
 }

@@ -51,7 +51,8 @@ MergeTable rank_merges(const Vocab& vocab, const std::vector<Bpe::TextPair>& mer
   size_t prefix = options.continuing_subword_prefix.size();
   std::string joined;
   for (size_t rank = 0; rank < merges.size(); ++rank) {
-    const auto& [left, right] = merges[rank];
+    // Names of their own: clang 14 takes no structured binding into a lambda.
+    const std::string &left = merges[rank].first, &right = merges[rank].second;
     joined.assign(left).append(right, std::min(prefix, right.size()));
     auto id = [&](const std::string& text) {
       auto found = vocab.find(text);

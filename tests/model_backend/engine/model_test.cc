@@ -36,7 +36,8 @@ double worst_difference(const std::string& folder, const char* field, Precision 
   auto ops = make_cpu_ops(precision, 2);
   auto model = load_model(*ops, checkpoint);
   double worst = 0;
-  for (const Json& row : read_json_file(folder + "/golden.json")["cases"]) {
+  const Json golden = read_json_file(folder + "/golden.json");
+  for (const Json& row : golden["cases"]) {
     const auto logits = all_logits(*ops, *model, row["ids"].get<std::vector<int32_t>>());
     for (size_t i = 0; i < row[field].size(); ++i) {
       const size_t position = row.contains("positions") ? row["positions"][i].get<size_t>() : i;

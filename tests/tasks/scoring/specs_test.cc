@@ -123,7 +123,8 @@ TEST_CASE("every suite has as many items as its files") {
   const auto root = data_root();
   if (!root) return;
   std::map<std::string, int64_t> items_of_path;
-  for (const Json& file : read_json_file(root->folder + "/MANIFEST.json")["files"])
+  const Json manifest = read_json_file(root->folder + "/MANIFEST.json");
+  for (const Json& file : manifest["files"])
     if (file["items"].is_number_integer()) items_of_path[file["path"]] = file["items"];
   std::map<std::string, size_t> totals;
   for (const Task& task : registry().tasks) {
