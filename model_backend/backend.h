@@ -14,12 +14,12 @@ namespace assay {
 
 // What a backend is and can do. A task that needs more is refused before any work.
 struct BackendInfo {
-  std::string name;            // "engine", "scripted", ...
-  std::string label;           // the checkpoint's default label: the last part of its path
-  std::string weights_hash;    // identity of the weights; scripted: of the script
+  std::string name;          // "engine", "scripted", ...
+  std::string label;         // the checkpoint's default label: the last part of its path
+  std::string weights_hash;  // identity of the weights; scripted: of the script
   std::string tokenizer_hash;
-  std::string numerics;        // precision, device kind, instruction set, library and kernel versions
-  std::string identity;        // hash of the three above: enters every request's hash
+  std::string numerics;  // precision, device kind, instruction set, library and kernel versions
+  std::string identity;  // hash of the three above: enters every request's hash
   bool loglikelihood = false;
   bool rolling = false;
   bool generate = false;
@@ -54,8 +54,8 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual const BackendInfo& info() const = 0;
-  // Answers every request, then returns. When `cancelled` becomes true returns soon, with the requests not yet delivered
-  // left unanswered. Throws Error when the device, file or server fails; what was delivered stays valid.
+  // Answers every request, then returns. When `cancelled` becomes true returns soon, with the requests not yet
+  // delivered left unanswered. Throws Error when the device, file or server fails; what was delivered stays valid.
   // Precondition: info() says that the requests' kinds can be answered; no kChat (the harness renders them first).
   virtual RunStats answer(std::span<const Request> requests, ResponseSink& sink,
                           const std::atomic<bool>& cancelled) = 0;
@@ -66,9 +66,9 @@ struct BackendOptions {
   std::string dtype = "bfloat16";  // "float32" or "bfloat16"
   std::string device = "cpu";      // "cpu" or "cuda"
   // Changes speed and memory only:
-  int threads = 0;                 // 0 = all cores
-  int64_t kv_memory_bytes = 0;     // memory for keys and values; 0 = a share of what the machine has
-  int batch_tokens = 0;            // rows in one pass; 0 = the device's default
+  int threads = 0;              // 0 = all cores
+  int64_t kv_memory_bytes = 0;  // memory for keys and values; 0 = a share of what the machine has
+  int batch_tokens = 0;         // rows in one pass; 0 = the device's default
 };
 
 // `model`: a checkpoint folder, FILE.gguf, or "scheme:rest" as in the table of backend_table.cc ("scripted:FILE").

@@ -172,10 +172,12 @@ TEST_CASE("files that are no report databases are refused by name") {
   sql(foreign, "CREATE TABLE mine (x);");
   CHECK(error_of([&] { ResultsDb::open(foreign, ResultsDb::Mode::kReadWrite); }).find("is not a report database") !=
         std::string::npos);
-  CHECK(error_of([&] { ResultsDb::open(folder.file("none.db"), ResultsDb::Mode::kReadOnly); })
-            .find("no such report database") != std::string::npos);
-  CHECK(error_of([&] { ResultsDb::open(folder.file("no/folder/x.db"), ResultsDb::Mode::kReadWrite); }).find("no/folder") !=
-        std::string::npos);
+  CHECK(error_of([&] {
+          ResultsDb::open(folder.file("none.db"), ResultsDb::Mode::kReadOnly);
+        }).find("no such report database") != std::string::npos);
+  CHECK(error_of([&] {
+          ResultsDb::open(folder.file("no/folder/x.db"), ResultsDb::Mode::kReadWrite);
+        }).find("no/folder") != std::string::npos);
 }
 
 }  // namespace assay
