@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
@@ -205,10 +204,11 @@ void enter_root(const Plan& plan) {
   if (set_mount_flags(AT_FDCWD, "/", MOUNT_ATTR_RDONLY, 0) != 0) fail(plan, "make the root read-only");
 }
 
+// By the bare calls: libc's would tell every thread that it remembers, and those are not in this process.
 void become_inside_user(const Plan& plan) {
-  ::setgroups(0, nullptr);  // refused to an ordinary user, whose groups mean nothing inside
-  if (::setresgid(kInsideId, kInsideId, kInsideId) != 0) fail(plan, "setresgid");
-  if (::setresuid(kInsideId, kInsideId, kInsideId) != 0) fail(plan, "setresuid");
+  ::syscall(SYS_setgroups, 0, nullptr);  // refused to an ordinary user, whose groups mean nothing inside
+  if (::syscall(SYS_setresgid, kInsideId, kInsideId, kInsideId) != 0) fail(plan, "setresgid");
+  if (::syscall(SYS_setresuid, kInsideId, kInsideId, kInsideId) != 0) fail(plan, "setresuid");
 }
 
 // Capabilities over the own namespaces survive exec as ambient ones.
