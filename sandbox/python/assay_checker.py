@@ -4,6 +4,7 @@ The verdict goes to a pipe of its own, headed by the run's secret, after the tes
 and tests share one module; then only exits, crashes and wrong answers are caught, not forgeries.
 """
 import builtins
+import importlib
 import json
 import os
 import sys
@@ -230,11 +231,15 @@ def check_split(job, fd, outcome):
             names[name] = proxy(remote, name)
         elif kinds[name] == "value":
             names[name] = remote.call(name, (), {})
+    for name in wanted:
+        if name not in names and name in sys.stdlib_module_names:  # tests that rely on an import of the program's
+            names[name] = importlib.import_module(name)
     if entry and entry == simple:
         names[entry] = proxy(remote, entry)
+    before = names.get("check")
     try:
         exec(tests, names)
-        if entry and callable(names.get("check")):
+        if entry and names.get("check") is not before:
             names["check"](proxy(remote, entry))
         elif remote.number == 0:
             raise DataError("the tests never called the program: name an entry point")
@@ -258,9 +263,10 @@ def check_inline(job, outcome):
     entry = job["entry_point"]
     if entry and "(" not in entry and entry not in names:
         outcome.end("runtime_error", "the program defines no %s" % entry)
+    before = names.get("check")
     try:
         exec(tests, names)
-        if entry and callable(names.get("check")):
+        if entry and names.get("check") is not before:
             names["check"](eval(entry, names))
     except SystemExit as error:
         outcome.end("runtime_error", raised_reason("SystemExit", describe(error)[2]))
