@@ -23,6 +23,17 @@ constexpr std::array<std::pair<Verdict, const char*>, 8> kVerdicts = {{
     {Verdict::kNotInstalled, "not_installed"},
 }};
 
+constexpr std::array<std::pair<Language, const char*>, 8> kLanguages = {{
+    {Language::kPython, "python"},
+    {Language::kCpp, "cpp"},
+    {Language::kJavaScript, "js"},
+    {Language::kJava, "java"},
+    {Language::kPhp, "php"},
+    {Language::kTypeScript, "ts"},
+    {Language::kCSharp, "cs"},
+    {Language::kBash, "sh"},
+}};
+
 double limit_from_json(const Json& value, const std::string& name, const std::string& where, bool whole) {
   if (!value.is_number()) throw_input(where, fmt::format("limit \"{}\" is not a number", name));
   const double limit = value.get<double>();
@@ -67,25 +78,19 @@ const char* to_string(ProgramMode mode) {
 }
 
 const char* to_string(Language language) {
-  switch (language) {
-    case Language::kPython:
-      return "python";
-    case Language::kCpp:
-      return "cpp";
-    case Language::kJavaScript:
-      return "js";
-    case Language::kJava:
-      return "java";
-    case Language::kPhp:
-      return "php";
-    case Language::kTypeScript:
-      return "ts";
-    case Language::kCSharp:
-      return "cs";
-    case Language::kBash:
-      return "sh";
+  for (const auto& [known, name] : kLanguages) {
+    if (known == language) return name;
   }
   ASSAY_ASSERT(false, "every language has a name");
+}
+
+bool language_from_string(const std::string& name, Language& language) {
+  for (const auto& [known, text] : kLanguages) {
+    if (name != text) continue;
+    language = known;
+    return true;
+  }
+  return false;
 }
 
 const char* to_string(Verdict verdict) {

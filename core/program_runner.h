@@ -32,6 +32,8 @@ const char* to_string(ProgramMode mode);
 
 enum class Language { kPython, kCpp, kJavaScript, kJava, kPhp, kTypeScript, kCSharp, kBash };
 const char* to_string(Language language);
+// False, with `language` untouched, for an unknown name.
+bool language_from_string(const std::string& name, Language& language);
 
 // One program with its tests.
 struct ProgramJob {
@@ -60,7 +62,7 @@ enum class Verdict {
   kNotInstalled,  // not a verdict either: the language's tools are not on this machine
 };
 const char* to_string(Verdict verdict);
-// Nothing for an unknown name.
+// False, with `verdict` untouched, for an unknown name.
 bool verdict_from_string(const std::string& name, Verdict& verdict);
 
 struct ProgramOutcome {

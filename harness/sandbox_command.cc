@@ -30,11 +30,8 @@ ProgramMode mode_of(const Options& options) {
 }
 
 Language language_of(const std::string& name) {
-  constexpr Language kAll[] = {Language::kPython, Language::kCpp,        Language::kJavaScript, Language::kJava,
-                               Language::kPhp,    Language::kTypeScript, Language::kCSharp,     Language::kBash};
-  for (Language language : kAll) {
-    if (name == to_string(language)) return language;
-  }
+  Language language;
+  if (language_from_string(name, language)) return language;
   throw_input("--language", fmt::format("\"{}\" is not known", name), "give python, cpp, js, java, php, ts, cs or sh");
 }
 
