@@ -53,6 +53,17 @@ constexpr int kForbidden[] = {
 #endif
 };
 
+constexpr int kFchmodat2 = 452, kSetxattrat = 463, kFileSetattr = 469;
+static_assert(kSetxattrat >= kFirstUnknown && kFileSetattr >= kFirstUnknown, "calls that do not exist inside");
+
+constexpr int kAttributes[] = {
+    SYS_fchmod, SYS_fchmodat, kFchmodat2, SYS_fchown, SYS_fchownat, SYS_utimensat, SYS_setxattr, SYS_lsetxattr,
+    SYS_fsetxattr, SYS_removexattr, SYS_lremovexattr, SYS_fremovexattr,
+#if defined(__x86_64__)
+    SYS_chmod, SYS_chown, SYS_lchown, SYS_utime, SYS_utimes, SYS_futimesat,
+#endif
+};
+
 constexpr uint32_t kNamespaceFlags = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
                                      CLONE_NEWPID | CLONE_NEWNET | 0x80 /* CLONE_NEWTIME */;
 constexpr uint32_t kAllow = SECCOMP_RET_ALLOW, kKill = SECCOMP_RET_KILL_PROCESS;
@@ -148,6 +159,9 @@ int install_filter(const FilterOptions& options) {
   check_sockets(program, options);
   check_processes(program, options);
   for (int call : kForbidden) program.if_equal_give(static_cast<uint32_t>(call), kDeny);
+  if (!options.may_change_attributes) {
+    for (int call : kAttributes) program.if_equal_give(static_cast<uint32_t>(call), kDeny);
+  }
   program.add(BPF_JMP | BPF_JGE | BPF_K, kFirstUnknown, 0, 1);
   program.give(kAbsent);
   program.give(kAllow);

@@ -157,7 +157,7 @@ const char* inside_enter_job(const InsideJob* job, const char* job_folder) {
     if (failed) return errno = -failed, "landlock";
   }
   assay::FilterOptions filter;
-  filter.may_fork = filter.may_connect = job->isolation == kIsolationNamespaces;
+  filter.may_fork = filter.may_connect = filter.may_change_attributes = job->isolation == kIsolationNamespaces;
   const int failed = assay::install_filter(filter);
   if (failed) return errno = -failed, "seccomp";
   return nullptr;

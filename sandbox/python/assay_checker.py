@@ -254,12 +254,16 @@ def check_split(job, fd, outcome):
 def check_inline(job, outcome):
     tests = compile_text(job["tests"], "tests")
     try:
-        module = load_program((job["setup"] + "\n\n" if job["setup"] else "") + job["program"])
+        module = load_program(job["program"])
     except BaseException as error:
         _, name, text = describe(error)
         verdict = "memory_limit" if isinstance(error, MemoryError) else "runtime_error"
         outcome.end(verdict, "while loading: " + raised_reason(name, text))
     names = module.__dict__
+    if job["setup"]:  # may use the program's classes; what both define is the program's
+        both = dict(names)
+        exec(compile_text(job["setup"], "setup"), both)
+        names.update((k, v) for k, v in both.items() if k not in names)
     entry = job["entry_point"]
     if entry and "(" not in entry and entry not in names:
         outcome.end("runtime_error", "the program defines no %s" % entry)
