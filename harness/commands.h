@@ -26,6 +26,7 @@ void declare_fetch(CLI::App& command, int& exit_code);
 void declare_score(CLI::App& command, int& exit_code);
 void declare_report(CLI::App& command, int& exit_code);
 void declare_samples(CLI::App& command, int& exit_code);
+void declare_doctor(CLI::App& command, int& exit_code);
 void declare_sandbox(CLI::App& command, int& exit_code);
 
 }  // namespace assay
