@@ -112,6 +112,12 @@ int inside_begin(uint32_t isolation, const char* readable) {
   readable_folder = readable;
   // Cleared by exec and by changes of user, so once more here.
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return -errno;
+  if (isolation == kIsolationChecker) {
+    // Its jobs need no more than it has itself, so it is confined once, before them.
+    if (!drop_privileges()) return -errno;
+    assay::FilterOptions filter;
+    return assay::install_filter(filter);
+  }
   if (isolation != kIsolationNamespaces) return 0;
   for (int capability = 0; ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; ++capability) {
   }
@@ -140,6 +146,7 @@ int inside_close_job(int init_pid) {
 }
 
 const char* inside_enter_job(const InsideJob* job, const char* job_folder) {
+  if (job->isolation == kIsolationChecker) return set_limits(*job) ? nullptr : "setrlimit";
   if (::setsid() < 0) return "setsid";
   ::prctl(PR_SET_DUMPABLE, 1);
   if (job->isolation == kIsolationNamespaces) {

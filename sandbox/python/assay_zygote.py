@@ -29,6 +29,10 @@ hashlib heapq io itertools json keyword math numbers operator os os.path queue r
 threading time traceback typing unicodedata urllib.parse""".split()
 
 
+# What tests use: fewer, since every fork pays for what is loaded.
+PRELOAD_TESTS = "collections copy functools itertools json math random re typing".split()
+
+
 def preload(names):
     for name in names:
         try:
@@ -138,7 +142,7 @@ def start(kind, text, link):
 
 
 def main(isolation, readable, extra):
-    preload(PRELOAD + extra.split())
+    preload((PRELOAD_TESTS if int(isolation) == CHECKER_ISOLATION else PRELOAD) + extra.split())
     import assay_candidate, assay_checker, assay_native  # noqa: F401  loaded here, used after the fork
     sys.dont_write_bytecode = True
     zygote = Zygote(int(isolation), readable)
