@@ -15,6 +15,7 @@ import types
 from assay_codec import Channel, Closed, NotPlain, decode_frame, encode_frame
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset)
+UNCHANGING = frozenset((type(None), bool, int, float, complex, str, bytes))
 METHOD = re.compile(r"(\w+)\(\)\.(\w+)")
 
 
@@ -105,7 +106,7 @@ class Server:
         flush()
         try:
             changed = None
-            if any(not isinstance(v, (int, str, float, tuple)) for v in args) or kwargs:
+            if not UNCHANGING.issuperset(map(type, args)) or not UNCHANGING.issuperset(map(type, kwargs.values())):
                 after = encode_frame([args, kwargs], self.records)
                 if after.encode() != text:
                     changed = [args, kwargs]
