@@ -327,6 +327,7 @@ struct ReadOptions {
   bool json = false;
   bool wrong = false, right = false, unparsed = false;
   int64_t limit = 0;
+  SandboxFlags sandbox;
 };
 
 std::vector<StoredRun> chosen_runs(ResultsDb& db, const std::string& selector) {
@@ -370,12 +371,20 @@ int score_command(const ReadOptions& options) {
   auto db = ResultsDb::open(options.places.db, ResultsDb::Mode::kReadWrite);
   std::vector<int64_t> ids;
   int64_t missing = 0;
+  std::unique_ptr<Sandbox> sandbox;
+  std::unique_ptr<ProgramExecution> execution;
   for (const StoredRun& run : chosen_runs(*db, options.run)) {
     std::vector<std::string> include = options.places.include;
     if (include.empty() && run.settings.contains("include")) {
       include = run.settings["include"].get<std::vector<std::string>>();
     }
-    missing += score_stored_run(*db, run, load_registry(include));
+    const TaskRegistry registry = load_registry(include);
+    if (!sandbox && has_programs(*db, run, registry)) {
+      sandbox = std::make_unique<Sandbox>(options.sandbox.options(0));
+      announce(sandbox->state());
+      execution = std::make_unique<ProgramExecution>(*sandbox);
+    }
+    missing += score_stored_run(*db, run, registry, execution.get(), g_cancelled);
     ids.push_back(run.id);
   }
   print(options.json ? render_json(db->report_rows(ids), {}) : render_table(db->report_rows(ids), {}));
@@ -462,6 +471,7 @@ void declare_fetch(CLI::App& command, int& exit_code) {
 void declare_score(CLI::App& command, int& exit_code) {
   auto options = std::make_shared<ReadOptions>();
   add_read_flags(command, *options);
+  add_sandbox_flags(command, options->sandbox);
   command.callback([options, &exit_code] { exit_code = score_command(*options); });
 }
 

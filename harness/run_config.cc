@@ -64,6 +64,7 @@ void add_task_flags(CLI::App& command, RunConfig& config) {
 
 void add_run_flags(CLI::App& command, RunConfig& config) {
   add_task_flags(command, config);
+  add_sandbox_flags(command, config.sandbox);
   command.add_option("--model", config.model, "Checkpoint folder, FILE.gguf, or scripted:FILE")->required();
   command.add_option("--tasks", config.tasks, "Tasks, groups, tags or globs, separated by commas; name@convention")
       ->required();

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/sandbox_flags.h"
 #include "model_backend/backend.h"
 
 namespace CLI {
@@ -39,6 +40,8 @@ struct RunConfig {
 
   // Changes the device's numbers or its speed:
   BackendOptions backend;
+
+  SandboxFlags sandbox;  // how programs are held
 
   bool json = false;
 };

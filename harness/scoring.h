@@ -1,12 +1,14 @@
 // Responses -> scores -> numbers, for a run and for `assay score`: needs tasks and a database, never a model.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/records.h"
+#include "harness/execution.h"
 #include "reports/aggregate.h"
 #include "reports/results_db.h"
 #include "tasks/task_file.h"
@@ -17,6 +19,7 @@ namespace assay {
 struct AnsweredItem {
   const Prompt* prompt = nullptr;  // not owned
   std::vector<std::optional<Response>> responses;
+  std::vector<std::optional<ProgramOutcome>> outcomes;  // tasks with programs: one a sample
 };
 
 struct TaskScores {
@@ -25,6 +28,9 @@ struct TaskScores {
   int64_t missing = 0;                // items without an answer
   int64_t too_long = 0;               // of these, those that did not fit the context
   int64_t truncated = 0;              // items whose prompt was cut
+  int64_t programs = 0, inline_programs = 0;  // programs run; Python programs whose tests ran in the same process
+  std::string sandbox;                // mode that they ran in
+  std::string not_installed;          // the tool that is missing
 };
 
 TaskScores score_task(const Task& task, const std::vector<AnsweredItem>& items);
@@ -39,7 +45,12 @@ std::vector<TaskRecord> task_records(const TaskSelection& selection, const TaskR
                                      const std::optional<int>& num_fewshot);
 
 // Scores every task that the stored run has, again, with today's patterns and metrics, and its groups.
-// Throws Error(kInput) when a task of the run is not in the registry any more. Gives the number of missing items.
-int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry);
+// Answers that are programs are run by `execution`, which may be null where no task has any. Throws Error(kInput) when a
+// task of the run is not in the registry any more. Gives the number of missing items.
+int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry, ProgramExecution* execution,
+                         const std::atomic<bool>& cancelled);
+
+// Whether any task of the stored run has answers that are programs.
+bool has_programs(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry);
 
 }  // namespace assay

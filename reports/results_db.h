@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/program_runner.h"
 #include "core/records.h"
 #include "reports/aggregate.h"
 #include "reports/report.h"
@@ -98,6 +99,9 @@ class ResultsDb {
   // Replaces the task's scores and numbers in this run.
   void put_scores(int64_t run, const std::string& task, const std::string& convention,
                   const std::vector<std::vector<Score>>& scores_by_position);
+  // Replaces what became of the task's programs in this run: [position][sample], nothing where there was no program.
+  void put_verdicts(int64_t run, const std::string& task, const std::string& convention,
+                    const std::vector<std::vector<std::optional<ProgramOutcome>>>& outcomes);
   void put_aggregates(int64_t run, const std::string& task, const std::string& convention,
                       const std::vector<Aggregate>& aggregates);
   void finish_run(int64_t run, bool complete, const Json& stats);

@@ -142,7 +142,27 @@ CREATE VIEW wrong_items AS
   WHERE scores.value = 0;
 )sql";
 
-constexpr const char* kMigrations[] = {kVersion1, kVersion2};
+constexpr const char* kVersion3 = R"sql(
+CREATE TABLE verdicts (
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  task TEXT NOT NULL,
+  convention TEXT NOT NULL,
+  position INTEGER NOT NULL,       -- of the item in the task
+  sample INTEGER NOT NULL,
+  verdict TEXT NOT NULL,           -- pass, wrong_answer, runtime_error, timeout, memory_limit, output_limit,
+                                   -- sandbox_error, not_installed
+  reason TEXT NOT NULL,
+  output TEXT NOT NULL,            -- stdout and stderr: head and tail
+  truncated INTEGER NOT NULL,
+  cpu_s REAL NOT NULL,
+  wall_s REAL NOT NULL,
+  attempts INTEGER NOT NULL,       -- 2: the first ended in sandbox_error
+  mode TEXT NOT NULL,              -- split, inline
+  sandbox TEXT NOT NULL,           -- namespaces, landlock, none
+  PRIMARY KEY (run_id, task, convention, position, sample)) WITHOUT ROWID;
+)sql";
+
+constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3};
 
 }  // namespace
 
