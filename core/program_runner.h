@@ -67,15 +67,15 @@ bool verdict_from_string(const std::string& name, Verdict& verdict);
 
 struct ProgramOutcome {
   Verdict verdict = Verdict::kSandboxError;
-  std::string reason;       // one line; empty for a pass
-  std::string output;       // stdout and stderr together, head and tail; control characters removed
-  bool truncated = false;   // more was written than `output` holds
-  double cpu_s = 0;         // program and tests
+  std::string reason;      // one line; empty for a pass
+  std::string output;      // stdout and stderr together, head and tail; control characters removed
+  bool truncated = false;  // more was written than `output` holds
+  double cpu_s = 0;        // program and tests
   double wall_s = 0;
-  int attempts = 1;         // 2 when the first ended in kSandboxError
+  int attempts = 1;  // 2 when the first ended in kSandboxError
   int slot = 0;
   ProgramMode mode = ProgramMode::kSplit;
-  std::string sandbox;      // "namespaces", "landlock", "none"
+  std::string sandbox;  // "namespaces", "landlock", "none"
 };
 
 class ProgramRunner {

@@ -53,7 +53,8 @@ Canaries::Canaries() {
   sockets_[1] = listen_inet(SOCK_DGRAM);
   sockets_[2] = listen_abstract();
   for (int fd : sockets_) {
-    if (fd < 0 && problem_.empty()) problem_ = std::string("port 47811 is not to be had on this host: ") + std::strerror(errno);
+    if (fd < 0 && problem_.empty())
+      problem_ = std::string("port 47811 is not to be had on this host: ") + std::strerror(errno);
   }
   if (problem_.empty()) thread_ = std::thread([this] { serve(); });
 }
@@ -79,7 +80,8 @@ void Canaries::serve() {
         sockaddr_in from = {};
         socklen_t size = sizeof from;
         const ssize_t got = ::recvfrom(sockets_[i], text, sizeof text, 0, reinterpret_cast<sockaddr*>(&from), &size);
-        if (got >= 0) ::sendto(sockets_[i], text, static_cast<size_t>(got), 0, reinterpret_cast<sockaddr*>(&from), size);
+        if (got >= 0)
+          ::sendto(sockets_[i], text, static_cast<size_t>(got), 0, reinterpret_cast<sockaddr*>(&from), size);
       } else {
         const int visitor = ::accept4(sockets_[i], nullptr, nullptr, SOCK_CLOEXEC);
         if (visitor >= 0) ::close(visitor);

@@ -18,8 +18,8 @@
 namespace assay {
 namespace {
 
-constexpr Language kCompiledOrRun[] = {Language::kCpp, Language::kJavaScript, Language::kJava, Language::kPhp,
-                                       Language::kTypeScript, Language::kCSharp, Language::kBash};
+constexpr Language kCompiledOrRun[] = {Language::kCpp,        Language::kJavaScript, Language::kJava, Language::kPhp,
+                                       Language::kTypeScript, Language::kCSharp,     Language::kBash};
 
 std::string cpu_name() {
   std::ifstream file("/proc/cpuinfo");
@@ -45,7 +45,8 @@ Json sandbox_json(const SandboxFlags& flags) {
   for (Language language : kCompiledOrRun) {
     std::string missing;
     const bool found = find_toolchain(language, missing).has_value();
-    out["languages"].push_back({{"name", to_string(language)}, {"on", found}, {"why", found ? "" : missing + " is not installed"}});
+    out["languages"].push_back(
+        {{"name", to_string(language)}, {"on", found}, {"why", found ? "" : missing + " is not installed"}});
   }
   return out;
 }
@@ -53,7 +54,8 @@ Json sandbox_json(const SandboxFlags& flags) {
 void print_rows(const Json& rows) {
   for (const Json& row : rows) {
     const std::string why = row["why"].get<std::string>();
-    std::printf("  %-3s  %-50s %s\n", row["on"].get<bool>() ? "on" : "off", row["name"].get<std::string>().c_str(), why.c_str());
+    std::printf("  %-3s  %-50s %s\n", row["on"].get<bool>() ? "on" : "off", row["name"].get<std::string>().c_str(),
+                why.c_str());
   }
 }
 
@@ -66,8 +68,8 @@ int doctor(const SandboxFlags& flags, bool json) {
   if (json) {
     std::printf("%s\n", dump_json(report, 2).c_str());
   } else {
-    std::printf("cpu: %s, %u cores\n%s\n", report["cpu"]["name"].get<std::string>().c_str(), std::thread::hardware_concurrency(),
-                sandbox["summary"].get<std::string>().c_str());
+    std::printf("cpu: %s, %u cores\n%s\n", report["cpu"]["name"].get<std::string>().c_str(),
+                std::thread::hardware_concurrency(), sandbox["summary"].get<std::string>().c_str());
     print_rows(sandbox["mechanisms"]);
     std::printf("languages of programs:\n");
     print_rows(sandbox["languages"]);

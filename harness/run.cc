@@ -112,9 +112,10 @@ Execution prepare_execution(const RunConfig& config, const std::vector<PreparedT
   announce(out.sandbox->state());
   out.programs = std::make_unique<ProgramExecution>(*out.sandbox);
   if (spare > 0) out.early = std::make_unique<EarlyExecution>(*out.programs, tasks);
-  std::fprintf(stderr, "programs run %s, %d at once\n",
-               spare > 0 ? "while the model answers, on cores that it does not use" : "after the model, which uses every core",
-               out.sandbox->slots());
+  std::fprintf(
+      stderr, "programs run %s, %d at once\n",
+      spare > 0 ? "while the model answers, on cores that it does not use" : "after the model, which uses every core",
+      out.sandbox->slots());
   return out;
 }
 

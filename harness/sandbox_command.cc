@@ -66,9 +66,10 @@ int run_one(const Options& options) {
     std::printf("%s\n", dump_json(outcome_json(outcome), 2).c_str());
   } else {
     std::printf("%s%s%s\n", to_string(outcome.verdict), outcome.reason.empty() ? "" : ": ", outcome.reason.c_str());
-    if (!outcome.output.empty()) std::printf("--- output%s\n%s\n", outcome.truncated ? " (head and tail)" : "", outcome.output.c_str());
-    std::printf("--- %.3f s of CPU, %.3f s in all, %s, sandbox %s\n", outcome.cpu_s, outcome.wall_s, to_string(outcome.mode),
-                outcome.sandbox.c_str());
+    if (!outcome.output.empty())
+      std::printf("--- output%s\n%s\n", outcome.truncated ? " (head and tail)" : "", outcome.output.c_str());
+    std::printf("--- %.3f s of CPU, %.3f s in all, %s, sandbox %s\n", outcome.cpu_s, outcome.wall_s,
+                to_string(outcome.mode), outcome.sandbox.c_str());
   }
   if (outcome.verdict == Verdict::kSandboxError || outcome.verdict == Verdict::kNotInstalled) return kExitWorld;
   return outcome.verdict == Verdict::kPass ? kExitDone : kExitIncomplete;
@@ -127,8 +128,8 @@ int run_suite_command(const Options& options) {
     controls_failed += bad && result.row->control;
     skipped += !result.skipped.empty();
   }
-  std::fprintf(stderr, "%zu rows: %zu ok, %d failed, %d skipped\n", results.size(), results.size() - static_cast<size_t>(failed + skipped),
-               failed, skipped);
+  std::fprintf(stderr, "%zu rows: %zu ok, %d failed, %d skipped\n", results.size(),
+               results.size() - static_cast<size_t>(failed + skipped), failed, skipped);
   if (controls_failed > 0) {
     std::fprintf(stderr, "%d controls failed, so the other rows show nothing\n", controls_failed);
   }
@@ -151,7 +152,8 @@ void declare_sandbox(CLI::App& command, int& exit_code) {
 
   CLI::App* run = command.add_subcommand("run", "Run one program with its tests, as a benchmark would");
   run->add_option("--program", options->program, "File with the program")->required();
-  run->add_option("--tests", options->tests, "File with the tests: defines check(candidate), or bare asserts")->required();
+  run->add_option("--tests", options->tests, "File with the tests: defines check(candidate), or bare asserts")
+      ->required();
   run->add_option("--setup", options->setup, "File that runs before the tests, on their side");
   run->add_option("--entry-point", options->entry_point, "Name that check() gets: \"add\" or \"Solution().add\"");
   run->add_option("--limits", options->limits, "JSON: wall_s cpu_s memory_mb processes output_kb file_mb");

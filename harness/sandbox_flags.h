@@ -12,7 +12,7 @@ class App;
 namespace assay {
 
 struct SandboxFlags {
-  bool unsafe = false;                  // --unsafe-no-sandbox
+  bool unsafe = false;                   // --unsafe-no-sandbox
   std::string strongest = "namespaces";  // --sandbox
   SandboxOptions options(int slots) const;
 };

@@ -41,7 +41,8 @@ SuiteRow read_row(const Json& json, const std::string& where, bool control) {
   for (const std::string& name : split(fields.text("expected_verdict", ""), '|')) {
     Verdict verdict;
     if (name.empty()) continue;
-    if (!verdict_from_string(name, verdict)) fields.fail("expected_verdict", fmt::format("has an unknown verdict \"{}\"", name));
+    if (!verdict_from_string(name, verdict))
+      fields.fail("expected_verdict", fmt::format("has an unknown verdict \"{}\"", name));
     row.expected.push_back(name);
   }
   return row;
@@ -53,7 +54,8 @@ std::string skip_reason(const SuiteRow& row, const std::string& mode, const Cana
     if (need == "canaries" && canaries && !canaries->problem().empty()) return canaries->problem();
     if (need == "fork" && mode == "landlock") return "programs cannot start processes in mode landlock";
     if (need == "job_filesystem" && mode != "namespaces") return "a job has no file system of its own in mode " + mode;
-    if (need != "fork" && need != "job_filesystem" && need != "canaries") return fmt::format("needs \"{}\", which is not known", need);
+    if (need != "fork" && need != "job_filesystem" && need != "canaries")
+      return fmt::format("needs \"{}\", which is not known", need);
   }
   return "";
 }
@@ -84,7 +86,8 @@ void judge(SuiteResult& result, int visits) {
               (expected.empty() || std::find(expected.begin(), expected.end(), verdict) != expected.end());
   if (visits > 0) {
     result.ok = false;
-    result.outcome.reason += fmt::format("{}the canaries on the host saw {} visits", result.outcome.reason.empty() ? "" : "; ", visits);
+    result.outcome.reason +=
+        fmt::format("{}the canaries on the host saw {} visits", result.outcome.reason.empty() ? "" : "; ", visits);
   }
 }
 
@@ -103,7 +106,8 @@ std::vector<SuiteRow> read_suite(const std::string& path, bool controls) {
   return rows;
 }
 
-std::vector<SuiteResult> run_suite(Sandbox& sandbox, const std::vector<SuiteRow>& rows, const std::atomic<bool>& cancelled) {
+std::vector<SuiteResult> run_suite(Sandbox& sandbox, const std::vector<SuiteRow>& rows,
+                                   const std::atomic<bool>& cancelled) {
   std::vector<SuiteResult> results(rows.size());
   std::unique_ptr<Canaries> canaries;
   if (std::any_of(rows.begin(), rows.end(), needs_canaries)) canaries = std::make_unique<Canaries>();

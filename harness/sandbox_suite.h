@@ -31,8 +31,8 @@ struct SuiteResult {
   std::string skipped;  // why it was not run; empty: it was
 };
 
-// Runs the rows in their order, spread over the sandbox's slots; a row that follows another goes to its slot. Starts the
-// canaries where a row needs them. One result a row, in order; fewer have `ran` when cancelled.
+// Runs the rows in their order, spread over the sandbox's slots; a row that follows another goes to its slot. Starts
+// the canaries where a row needs them. One result a row, in order; fewer have `ran` when cancelled.
 std::vector<SuiteResult> run_suite(Sandbox& sandbox, const std::vector<SuiteRow>& rows,
                                    const std::atomic<bool>& cancelled);
 

@@ -59,7 +59,8 @@ std::string shown_note(const std::string& note, const TaskScores& scores) {
   auto add = [&](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
   if (scores.too_long > 0) add(fmt::format("{} prompts were longer than the context: missing", scores.too_long));
   if (scores.programs > 0) {
-    add(fmt::format("{} programs run in sandbox mode {}, {} of them inline", scores.programs, scores.sandbox, scores.inline_programs));
+    add(fmt::format("{} programs run in sandbox mode {}, {} of them inline", scores.programs, scores.sandbox,
+                    scores.inline_programs));
   }
   if (!scores.not_installed.empty()) add(scores.not_installed + ": missing");
   if (scores.truncated > 0) add(fmt::format("{} prompts were cut from the left to fit the context", scores.truncated));

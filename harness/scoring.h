@@ -24,13 +24,13 @@ struct AnsweredItem {
 
 struct TaskScores {
   std::vector<std::vector<Score>> by_position;
-  std::vector<Aggregate> aggregates;  // one a metric and filter
-  int64_t missing = 0;                // items without an answer
-  int64_t too_long = 0;               // of these, those that did not fit the context
-  int64_t truncated = 0;              // items whose prompt was cut
+  std::vector<Aggregate> aggregates;          // one a metric and filter
+  int64_t missing = 0;                        // items without an answer
+  int64_t too_long = 0;                       // of these, those that did not fit the context
+  int64_t truncated = 0;                      // items whose prompt was cut
   int64_t programs = 0, inline_programs = 0;  // programs run; Python programs whose tests ran in the same process
-  std::string sandbox;                // mode that they ran in
-  std::string not_installed;          // the tool that is missing
+  std::string sandbox;                        // mode that they ran in
+  std::string not_installed;                  // the tool that is missing
 };
 
 TaskScores score_task(const Task& task, const std::vector<AnsweredItem>& items);
@@ -45,8 +45,8 @@ std::vector<TaskRecord> task_records(const TaskSelection& selection, const TaskR
                                      const std::optional<int>& num_fewshot);
 
 // Scores every task that the stored run has, again, with today's patterns and metrics, and its groups.
-// Answers that are programs are run by `execution`, which may be null where no task has any. Throws Error(kInput) when a
-// task of the run is not in the registry any more. Gives the number of missing items.
+// Answers that are programs are run by `execution`, which may be null where no task has any. Throws Error(kInput) when
+// a task of the run is not in the registry any more. Gives the number of missing items.
 int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry, ProgramExecution* execution,
                          const std::atomic<bool>& cancelled);
 

@@ -16,8 +16,8 @@ struct Interpreter {
 };
 
 // The interpreter named by $ASSAY_PYTHON, else the first python3 of PATH that runs (a wrapper script is asked once what
-// it leads to), else /usr/bin/python3. Looked for once a process. Throws Error(kWorld) when none is there or it is older
-// than 3.9.
+// it leads to), else /usr/bin/python3. Looked for once a process. Throws Error(kWorld) when none is there or it is
+// older than 3.9.
 const Interpreter& find_python();
 
 // How a language other than Python is compiled and run; paths are absolute.

@@ -31,7 +31,7 @@ namespace assay {
 namespace {
 
 constexpr int kReadyTimeoutMs = 20000;
-constexpr unsigned kInsideId = 1000;       // user and group inside
+constexpr unsigned kInsideId = 1000;        // user and group inside
 constexpr unsigned kFirstOuterId = 100000;  // root: users of the slots outside, never 0
 constexpr const char* kNewRoot = "/usr";    // any folder that is always there: its own tree is opened before
 
@@ -111,10 +111,12 @@ void plan_root(Plan& plan, const Interpreter& python) {
     if (size > 0) plan.links.push_back({name, std::string(target, static_cast<size_t>(size))});
   }
   if (!python.prefix.empty() && !starts_with(python.prefix, "/usr/")) add_bind(plan, python.prefix);
-  for (const char* name : {"/etc/ld.so.cache", "/etc/alternatives", "/etc/java-17-openjdk", "/etc/java-21-openjdk", "/etc/mono"}) {
+  for (const char* name :
+       {"/etc/ld.so.cache", "/etc/alternatives", "/etc/java-17-openjdk", "/etc/java-21-openjdk", "/etc/mono"}) {
     add_bind(plan, name);
   }
-  for (const char* name : {"null", "zero", "full", "random", "urandom"}) add_bind(plan, std::string("/dev/") + name, true);
+  for (const char* name : {"null", "zero", "full", "random", "urandom"})
+    add_bind(plan, std::string("/dev/") + name, true);
   for (const char* name : {"/proc", "/tmp", "/var", "/etc"}) add_folder(plan, name);
   plan.links.push_back({"/var/tmp", "/tmp"});
   plan.links.push_back({"/dev/shm", "/tmp"});
@@ -126,10 +128,13 @@ void plan_root(Plan& plan, const Interpreter& python) {
 
 void plan_command(Plan& plan, const Interpreter& python, const ZygoteOptions& options) {
   const Isolation isolation = options.checker ? kIsolationChecker : options.isolation;
-  plan.arguments = {python.path, "-I", "-S", "-c", kBoot, std::to_string(isolation),
-                    python.prefix, ""};
-  plan.environment = {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC",
-                      "PYTHONHASHSEED=0", "OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1"};
+  plan.arguments = {python.path, "-I", "-S", "-c", kBoot, std::to_string(isolation), python.prefix, ""};
+  plan.environment = {"PATH=/usr/local/bin:/usr/bin:/bin",
+                      "LANG=C.UTF-8",
+                      "TZ=UTC",
+                      "PYTHONHASHSEED=0",
+                      "OMP_NUM_THREADS=1",
+                      "OPENBLAS_NUM_THREADS=1"};
   const std::string home = options.folder.empty() ? "/tmp" : options.folder;
   plan.environment.push_back("HOME=" + home);
   plan.environment.push_back("TMPDIR=" + home);
@@ -307,7 +312,8 @@ pid_t clone_child(bool namespaces, Fd& pidfd) {
   clone_args arguments = {};
   arguments.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
   if (namespaces) {
-    arguments.flags |= CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    arguments.flags |=
+        CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
   }
   arguments.pidfd = reinterpret_cast<uint64_t>(&descriptor);
   arguments.exit_signal = SIGCHLD;
@@ -335,9 +341,11 @@ void wait_until_ready(const Zygote& zygote, int failure, const std::string& path
   if (count > 0 && ::recv(zygote.control.get(), &letter, 1, 0) == 1 && letter == 'R') return;
   Failure why = {};
   ::fcntl(failure, F_SETFL, O_NONBLOCK);
-  if (::read(failure, &why, sizeof why) == sizeof why) throw_errno("sandbox", fmt::format("cannot {}", why.step), why.error);
+  if (::read(failure, &why, sizeof why) == sizeof why)
+    throw_errno("sandbox", fmt::format("cannot {}", why.step), why.error);
   if (count == 0) throw_world(path, "the interpreter did not get ready inside the sandbox");
-  throw_world(path, "the interpreter ended while it started inside the sandbox: " + read_messages(zygote.messages.get()));
+  throw_world(path,
+              "the interpreter ended while it started inside the sandbox: " + read_messages(zygote.messages.get()));
 }
 
 }  // namespace
@@ -351,7 +359,8 @@ Zygote launch_zygote(const Interpreter& python, const ZygoteOptions& options) {
   const Fd library = memory_file("assay-inside", embedded_library());
   const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   int control[2], go[2], failure[2], messages[2];
-  if (!null || ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) != 0) throw_errno("sandbox", "cannot make a socket", errno);
+  if (!null || ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) != 0)
+    throw_errno("sandbox", "cannot make a socket", errno);
   Zygote zygote;
   zygote.control.reset(control[0]);
   Fd inner_control(control[1]);
@@ -365,7 +374,8 @@ Zygote launch_zygote(const Interpreter& python, const ZygoteOptions& options) {
   zygote.messages.reset(messages[0]);
   Fd messages_write(messages[1]);
   plan.sources = sources.get(), plan.library = library.get(), plan.control = inner_control.get();
-  plan.null = null.get(), plan.go = go_read.get(), plan.failure = failure_write.get(), plan.messages = messages_write.get();
+  plan.null = null.get(), plan.go = go_read.get(), plan.failure = failure_write.get(),
+  plan.messages = messages_write.get();
 
   const pid_t pid = clone_child(plan.namespaces, zygote.pidfd);
   if (pid < 0) throw_errno("sandbox", "cannot make a process in new namespaces (clone3)", errno);

@@ -1,7 +1,8 @@
 // Starts the warm interpreter of a slot, in namespaces of its own where they are to be had.
 //
 // Order, for namespaces (each step rests on the one before):
-//   clone3 with all namespaces -> the parent maps one user -> sources of mounts are opened as the caller still sees them
+//   clone3 with all namespaces -> the parent maps one user -> sources of mounts are opened as the caller still sees
+//   them
 //   -> user and group of the namespace -> a tmpfs becomes the root: read-only /usr, the interpreter at its own path, a
 //   few devices, made-up /etc, /proc -> the old root is detached -> no user namespaces inside -> capabilities over the
 //   own namespaces are kept through exec (the interpreter isolates each job with them) -> exec with a new environment.

@@ -28,12 +28,14 @@ std::string whole_source(const ProgramJob& job) {
       return both +
              "\nclass Main {\n  public static void main(String[] words) throws Exception {\n    Problem.main(words);\n"
              "    try (var in = new java.io.FileInputStream(\"/proc/self/fd/3\");\n"
-             "         var out = new java.io.FileOutputStream(\"/proc/self/fd/4\")) {\n      in.transferTo(out);\n    }\n"
+             "         var out = new java.io.FileOutputStream(\"/proc/self/fd/4\")) {\n      in.transferTo(out);\n    "
+             "}\n"
              "    System.exit(0);\n  }\n}\n";
     case Language::kCSharp:
       return replace_all(both, "static void Main(", "static void AssayTests(") +
              "\nclass AssayMain {\n  static void Main(string[] words) {\n    Problem.AssayTests(words);\n"
-             "    System.IO.File.WriteAllText(\"/proc/self/fd/4\", System.IO.File.ReadAllText(\"/proc/self/fd/3\"));\n  }\n}\n";
+             "    System.IO.File.WriteAllText(\"/proc/self/fd/4\", System.IO.File.ReadAllText(\"/proc/self/fd/3\"));\n "
+             " }\n}\n";
     case Language::kPython:
       break;
   }

@@ -35,11 +35,13 @@ std::string setting(const char* path) {
 // What is known to forbid user namespaces, as the kernel names it.
 std::string namespace_hint() {
   if (setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1") {
-    return " (kernel.apparmor_restrict_unprivileged_userns=1; \"sysctl kernel.apparmor_restrict_unprivileged_userns=0\" as "
+    return " (kernel.apparmor_restrict_unprivileged_userns=1; \"sysctl "
+           "kernel.apparmor_restrict_unprivileged_userns=0\" as "
            "root allows them, or run as root)";
   }
   if (setting("/proc/sys/kernel/unprivileged_userns_clone") == "0") {
-    return " (kernel.unprivileged_userns_clone=0; \"sysctl kernel.unprivileged_userns_clone=1\" as root allows them, or run "
+    return " (kernel.unprivileged_userns_clone=0; \"sysctl kernel.unprivileged_userns_clone=1\" as root allows them, "
+           "or run "
            "as root)";
   }
   if (setting("/proc/sys/user/max_user_namespaces") == "0") {
@@ -52,10 +54,12 @@ void describe(SandboxState& state, const std::string& namespaces_defect, const s
   const bool namespaces = state.mode == SandboxMode::kNamespaces;
   const bool landlock = state.mode == SandboxMode::kLandlock;
   const int abi = landlock_abi();
-  auto add = [&](const char* name, bool on, const std::string& why) { state.mechanisms.push_back({name, on, on ? "" : why}); };
+  auto add = [&](const char* name, bool on, const std::string& why) {
+    state.mechanisms.push_back({name, on, on ? "" : why});
+  };
   const std::string no_namespaces = namespaces_defect.empty() ? "not asked for" : namespaces_defect;
-  for (const char* name : {"user namespace", "process namespace", "mount namespace and read-only system", "network namespace",
-                           "file system of a job with a size"}) {
+  for (const char* name : {"user namespace", "process namespace", "mount namespace and read-only system",
+                           "network namespace", "file system of a job with a size"}) {
     add(name, namespaces, no_namespaces);
   }
   add("filter of system calls", namespaces || landlock, "the mode none has no filter");
@@ -67,7 +71,8 @@ void describe(SandboxState& state, const std::string& namespaces_defect, const s
     add("landlock", false, "not needed in this mode: the mount namespace holds nothing that a program may not read");
   } else {
     add("landlock", landlock, abi == 0 ? "the kernel has no Landlock" : landlock_defect);
-    if (landlock && abi < 4) add("landlock: TCP", false, fmt::format("ABI {} of the kernel lacks it; the filter refuses sockets", abi));
+    if (landlock && abi < 4)
+      add("landlock: TCP", false, fmt::format("ABI {} of the kernel lacks it; the filter refuses sockets", abi));
     if (landlock && abi < 6) add("landlock: signals", false, fmt::format("ABI {} of the kernel lacks it", abi));
   }
   add("memory controller", false,
@@ -93,7 +98,8 @@ std::string SandboxState::headline() const {
     case SandboxMode::kNamespaces:
       return "sandbox: namespaces; the sum of a job's memory is watched, not capped by the kernel";
     case SandboxMode::kLandlock:
-      return "sandbox: landlock, weaker than namespaces: programs cannot start processes, and disk use of a job is not limited "
+      return "sandbox: landlock, weaker than namespaces: programs cannot start processes, and disk use of a job is not "
+             "limited "
              "as a whole. Namespaces: " +
              mechanisms.front().why;
     case SandboxMode::kNone:
@@ -121,9 +127,10 @@ SandboxState probe_sandbox(bool unsafe, SandboxMode strongest) {
   }
   if (!found && strongest == SandboxMode::kNone) state.mode = SandboxMode::kNone;
   if (state.mode == SandboxMode::kNone && !unsafe) {
-    throw_world("sandbox",
-                fmt::format("programs cannot be held here. namespaces: {}; landlock: {}", namespaces_defect, landlock_defect),
-                "allow one of them, or run programs unprotected with --unsafe-no-sandbox");
+    throw_world(
+        "sandbox",
+        fmt::format("programs cannot be held here. namespaces: {}; landlock: {}", namespaces_defect, landlock_defect),
+        "allow one of them, or run programs unprotected with --unsafe-no-sandbox");
   }
   describe(state, namespaces_defect, landlock_defect);
   return state;

@@ -37,8 +37,8 @@ std::string start_of(const std::string& pid) {
 
 void make_writable_and_remove(const fs::path& path) {
   std::error_code ignored;
-  for (fs::recursive_directory_iterator it(path, fs::directory_options::skip_permission_denied, ignored), end; it != end;
-       it.increment(ignored)) {
+  for (fs::recursive_directory_iterator it(path, fs::directory_options::skip_permission_denied, ignored), end;
+       it != end; it.increment(ignored)) {
     if (it->is_directory(ignored) && !it->is_symlink(ignored)) {
       fs::permissions(it->path(), fs::perms::owner_all, fs::perm_options::add, ignored);
     }

@@ -34,9 +34,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kTickS = 0.02;          // how often CPU time and memory of a running job are looked at
-constexpr double kDeathTimeoutS = 5;     // from the kill until all are dead; a GiB takes 60 ms to free
-constexpr double kMemorySlack = 1.1;     // the sum may be above the limit by this before the job is ended
+constexpr double kTickS = 0.02;       // how often CPU time and memory of a running job are looked at
+constexpr double kDeathTimeoutS = 5;  // from the kill until all are dead; a GiB takes 60 ms to free
+constexpr double kMemorySlack = 1.1;  // the sum may be above the limit by this before the job is ended
 constexpr int64_t kLeastCheckerMb = 1024;
 constexpr size_t kMostRecordBytes = 1 << 16;
 constexpr size_t kMostDrainedBytes = 4 << 20;
@@ -108,7 +108,8 @@ void send_job(Party& party, const InsideJob& job, const std::string& folder, con
   rights->cmsg_type = SCM_RIGHTS;
   rights->cmsg_len = CMSG_LEN(sizeof(int) * fds.size());
   std::memcpy(CMSG_DATA(rights), fds.data(), sizeof(int) * fds.size());
-  if (::sendmsg(party.zygote->control.get(), &header, MSG_NOSIGNAL) < 0) throw_errno("sandbox", "cannot reach the zygote", errno);
+  if (::sendmsg(party.zygote->control.get(), &header, MSG_NOSIGNAL) < 0)
+    throw_errno("sandbox", "cannot reach the zygote", errno);
   party.busy = true;
 }
 
@@ -180,7 +181,8 @@ class Course {
       return;
     }
     int channel[2];
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) != 0) throw_errno("sandbox", "cannot make a socket", errno);
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) != 0)
+      throw_errno("sandbox", "cannot make a socket", errno);
     const Fd program_end(channel[0]), tests_end(channel[1]);
     const Fd program = memory_file(job_.program), payload = memory_file(dump_json(tests));
     const Fd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
@@ -197,7 +199,8 @@ class Course {
     if (kind == JobKind::kChecker) memory_mb = std::max(memory_mb, kLeastCheckerMb);
     if (kind != JobKind::kNative) inside.memory_bytes = static_cast<uint64_t>(memory_mb) << 20;
     // A second more than the supervisor's own limit: this one only catches what a stopped supervisor misses.
-    inside.cpu_s = static_cast<uint64_t>(std::ceil(limits.cpu_s)) + 1 + (kind == JobKind::kNative ? kCompileSeconds : 0);
+    inside.cpu_s =
+        static_cast<uint64_t>(std::ceil(limits.cpu_s)) + 1 + (kind == JobKind::kNative ? kCompileSeconds : 0);
     inside.file_bytes = static_cast<uint64_t>(limits.file_mb) << 20;
     if (kind == JobKind::kNative) inside.file_bytes = std::max<uint64_t>(inside.file_bytes, kCompileFileBytes);
     inside.processes = static_cast<uint64_t>(limits.processes) + (kind == JobKind::kNative ? kRuntimeThreads : 0);
@@ -320,7 +323,8 @@ class Course {
       }
     }
     if (tests_.busy && !stop_ && usage_below(tests_.zygote->pid, INT64_MAX).cpu_s >= job_.limits.cpu_s) {
-      stop_ = {Verdict::kTimeout, fmt::format("the tests took more than {:g} s of CPU time with its answers", job_.limits.cpu_s)};
+      stop_ = {Verdict::kTimeout,
+               fmt::format("the tests took more than {:g} s of CPU time with its answers", job_.limits.cpu_s)};
     }
   }
 
@@ -371,11 +375,13 @@ class Course {
     } else if (record_.is_null()) {
       decide_without_record(out);
     } else {
-      if (!verdict_from_string(record_["verdict"].get<std::string>(), out.verdict)) out.verdict = Verdict::kSandboxError;
+      if (!verdict_from_string(record_["verdict"].get<std::string>(), out.verdict))
+        out.verdict = Verdict::kSandboxError;
       out.reason = record_.value("reason", "");
       if (out.reason == kGoneReason) {
         if (killed_by_cpu_limit()) {
-          out.verdict = Verdict::kTimeout, out.reason = fmt::format("took more than {:g} s of CPU time", job_.limits.cpu_s);
+          out.verdict = Verdict::kTimeout,
+          out.reason = fmt::format("took more than {:g} s of CPU time", job_.limits.cpu_s);
         } else {
           out.reason = own_end();
         }

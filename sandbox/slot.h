@@ -1,5 +1,5 @@
-// A slot runs one job at a time, in two warm interpreters: one that forks the process of the program, and one that forks
-// the process of the tests and never sees a program.
+// A slot runs one job at a time, in two warm interpreters: one that forks the process of the program, and one that
+// forks the process of the tests and never sees a program.
 //
 // What flows for one job, in split mode:
 //   supervisor -> each zygote     limits and open files (wire.h)

@@ -34,7 +34,8 @@ ProgramJob make_job(const Task& task, const ProgramSpec& spec, const Prompt& pro
 
 // What a person reads beside the score: "pass", or the first failure with its reason, of several samples how many pass.
 std::string shown(const std::vector<std::optional<ProgramOutcome>>& outcomes, int passed) {
-  std::string text = outcomes.size() > 1 ? std::to_string(passed) + " of " + std::to_string(outcomes.size()) + " pass" : "";
+  std::string text =
+      outcomes.size() > 1 ? std::to_string(passed) + " of " + std::to_string(outcomes.size()) + " pass" : "";
   for (const auto& outcome : outcomes) {
     if (outcome && outcome->verdict == Verdict::kPass && outcomes.size() > 1) continue;
     if (!text.empty()) text += "; first failure: ";
@@ -75,7 +76,8 @@ std::vector<Score> score_programs(const Task& task, const Prompt& prompt,
   }
   std::vector<std::string> filters = {task.filters.front().name};
   const Document document{prompt.item_id, prompt.fields};
-  for (const auto& [name, text] : task.program->by) filters.push_back(name + ": " + rendered(task, text, "by", document));
+  for (const auto& [name, text] : task.program->by)
+    filters.push_back(name + ": " + rendered(task, text, "by", document));
   const int samples = static_cast<int>(outcomes.size());
   std::vector<Score> scores;
   for (const std::string& filter : filters) {
@@ -87,7 +89,8 @@ std::vector<Score> score_programs(const Task& task, const Prompt& prompt,
       score.metric = metric.metric;
       score.filter = filter;
       score.outcome = missing ? Outcome::kMissing : Outcome::kScored;
-      const bool unparsed = std::none_of(outcomes.begin(), outcomes.end(), [](const auto& outcome) { return outcome.has_value(); });
+      const bool unparsed =
+          std::none_of(outcomes.begin(), outcomes.end(), [](const auto& outcome) { return outcome.has_value(); });
       if (!missing && unparsed) score.outcome = Outcome::kUnparsed;
       if (!missing) score.value = pass_at_k(samples, passed, k);
       score.extracted = shown(outcomes, passed);

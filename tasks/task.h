@@ -87,7 +87,8 @@ struct ProgramSpec {
   std::string name;                       // names an item in `inline_items`
   std::vector<std::string> inline_items;  // these run inline, whatever `mode` is
   ProgramLimits limits;
-  std::vector<std::pair<std::string, std::string>> by;  // name -> text: numbers apart for each value that the text takes
+  std::vector<std::pair<std::string, std::string>>
+      by;  // name -> text: numbers apart for each value that the text takes
 };
 
 // Published rows that this task stands for (baselines).

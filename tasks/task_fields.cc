@@ -479,7 +479,8 @@ class TaskReader {
       if (mode->text() == "inline") spec.mode = ProgramMode::kInline;
     }
     if (auto items = node->field("inline")) spec.inline_items = items->texts();
-    if (auto limits = node->field("limits")) spec.limits = limits_from_json(limits->json(), limits->where(), spec.limits);
+    if (auto limits = node->field("limits"))
+      spec.limits = limits_from_json(limits->json(), limits->where(), spec.limits);
     if (auto by = node->field("by")) {
       for (const auto& [name, unused] : by->json().items()) spec.by.emplace_back(name, by->field(name)->text());
     }
@@ -533,7 +534,8 @@ class TaskReader {
     }
     for (const MetricSpec& metric : task_.metrics) {
       if (is_pass_at(metric.metric) != task_.program.has_value()) {
-        beyond(*field(task_.program ? "program" : "metric_list"), "pass@k is the metric of tasks that have a program, and their only one");
+        beyond(*field(task_.program ? "program" : "metric_list"),
+               "pass@k is the metric of tasks that have a program, and their only one");
       }
     }
     for (const MetricSpec& metric : task_.metrics) task_.word_counts |= metric.metric == "word_perplexity";

@@ -147,7 +147,8 @@ bool mbpp(Json& fields, const std::string& where) {
   if (!fields.contains("text")) fields["text"] = text_field(fields, "prompt", where);
   const char* list = fields.contains("test_list") ? "test_list" : "test";
   std::string tests, setup = fields.value("test_setup_code", "");
-  for (const std::string& line : text_list(field(fields, list, where), list, where)) tests += (tests.empty() ? "" : "\n") + line;
+  for (const std::string& line : text_list(field(fields, list, where), list, where))
+    tests += (tests.empty() ? "" : "\n") + line;
   if (fields.contains("test_imports"))
     for (const std::string& line : text_list(fields["test_imports"], "test_imports", where)) setup += line + "\n";
   fields["code"] = replace_all(text_field(fields, "code", where), "\r\n", "\n");
@@ -173,7 +174,8 @@ bool leetcode(Json& fields, const std::string& where) {
   const size_t docstring_end = prompt.rfind("\"\"\"");
   const size_t solution = prompt.find("class Solution", docstring_end == std::string::npos ? 0 : docstring_end);
   const size_t begin = docstring_end == std::string::npos ? 0 : docstring_end + 3;
-  fields["definitions"] = solution == std::string::npos ? "" : std::string(strip(prompt.substr(begin, solution - begin)));
+  fields["definitions"] =
+      solution == std::string::npos ? "" : std::string(strip(prompt.substr(begin, solution - begin)));
   fields["month"] = month_of(index_field(fields, "start_time", where));
   fields["difficulty"] = text_field(field(fields, "meta", where), "difficulty", where);
   return true;

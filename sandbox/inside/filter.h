@@ -9,8 +9,8 @@ namespace assay {
 struct FilterOptions {
   bool may_fork = true;     // false: only threads
   bool may_connect = true;  // AF_UNIX sockets; false: only pairs of them
-  // Modes, owners, times and extended attributes of files: no rule of Landlock covers them, so where nothing else keeps a
-  // program from files of the host's they are refused.
+  // Modes, owners, times and extended attributes of files: no rule of Landlock covers them, so where nothing else keeps
+  // a program from files of the host's they are refused.
   bool may_change_attributes = true;
 };
 

@@ -17,10 +17,10 @@ struct InsideJob {
   uint32_t isolation;     // Isolation
   uint32_t kind;          // JobKind, wire.h; for Python only
   uint64_t memory_bytes;  // address space; 0 = not limited here
-  uint64_t data_bytes;    // data segment and anonymous memory (for programs with a large address space); 0 = not limited
-  uint64_t cpu_s;         // per process
-  uint64_t file_bytes;    // size of the tmpfs, and of any one file
-  uint64_t processes;     // of the job; the helpers are added here
+  uint64_t data_bytes;  // data segment and anonymous memory (for programs with a large address space); 0 = not limited
+  uint64_t cpu_s;       // per process
+  uint64_t file_bytes;  // size of the tmpfs, and of any one file
+  uint64_t processes;   // of the job; the helpers are added here
 };
 
 enum Isolation : uint32_t {

@@ -1,5 +1,5 @@
-// Jobs a second of the sandbox, and their CPU time against T0: the CPU time of a bare `python3 -I -S -c pass`, measured in
-// the same run, so that the ratios hold on any machine.
+// Jobs a second of the sandbox, and their CPU time against T0: the CPU time of a bare `python3 -I -S -c pass`, measured
+// in the same run, so that the ratios hold on any machine.
 //   sandbox_bench [SLOTS] [JOBS]
 #include <spawn.h>
 #include <sys/resource.h>
@@ -96,8 +96,8 @@ int main(int argc, char** argv) {
   for (ProgramMode mode : {ProgramMode::kSplit, ProgramMode::kInline}) {
     const Measured few = measure(slots, 1, mode), many = measure(slots, jobs, mode);
     const double cpu = (many.cpu_s - few.cpu_s) / (jobs - 1);
-    std::printf("%-6s  %d of %d pass  %6.1f jobs/s in %d slots  %.2f ms of CPU a job = %.2f T0\n", to_string(mode), many.passed,
-                jobs, jobs / many.wall_s, slots, cpu * 1000, cpu / t0);
+    std::printf("%-6s  %d of %d pass  %6.1f jobs/s in %d slots  %.2f ms of CPU a job = %.2f T0\n", to_string(mode),
+                many.passed, jobs, jobs / many.wall_s, slots, cpu * 1000, cpu / t0);
   }
   return 0;
 }

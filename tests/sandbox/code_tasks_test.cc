@@ -1,7 +1,7 @@
 // The code benchmarks from data to numbers, with the data sets' own solutions as the model's answers.
 
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 
 #include "core/json.h"
 #include "core/text.h"
@@ -17,7 +17,8 @@ struct Rule {
 
 // A script of the scripted backend. Item ids are matched as parts, so longer ones come first.
 std::string script_of(std::vector<Rule> rules) {
-  std::stable_sort(rules.begin(), rules.end(), [](const Rule& a, const Rule& b) { return a.match.size() > b.match.size(); });
+  std::stable_sort(rules.begin(), rules.end(),
+                   [](const Rule& a, const Rule& b) { return a.match.size() > b.match.size(); });
   Json list = Json::array();
   for (const Rule& rule : rules) list.push_back({{"match", rule.match}, {"text", rule.text}});
   return dump_json({{"context_length", 100000}, {"generate", list}, {"default", "no answer"}});
@@ -43,17 +44,26 @@ struct Number {
 
 Number run_task(const std::string& task, const std::string& script, const testing::TemporaryFolder& folder,
                 std::vector<std::string> more = {}) {
-  std::vector<std::string> arguments = {"run", "--model", "scripted:" + script, "--tasks", task, "--data",
-                                        *testing::shared_folder() + "/data", "--db", folder.file(task + ".db")};
+  std::vector<std::string> arguments = {"run",
+                                        "--model",
+                                        "scripted:" + script,
+                                        "--tasks",
+                                        task,
+                                        "--data",
+                                        *testing::shared_folder() + "/data",
+                                        "--db",
+                                        folder.file(task + ".db")};
   arguments.insert(arguments.end(), more.begin(), more.end());
   const testing::Finished done = testing::run_assay(arguments);
   INFO(done.err);
   REQUIRE(done.exit_code == 0);
-  const testing::Finished report = testing::run_assay({"report", "--db", folder.file(task + ".db"), "--format", "json"});
+  const testing::Finished report =
+      testing::run_assay({"report", "--db", folder.file(task + ".db"), "--format", "json"});
   const Json results = parse_json(report.out, "report")["results"];
   REQUIRE(results.size() >= 1);
   for (const Json& row : results) {
-    if (row["metric"] == "pass@1") return {row["value"].get<double>(), row["n"].get<int64_t>(), row["missing"].get<int64_t>()};
+    if (row["metric"] == "pass@1")
+      return {row["value"].get<double>(), row["n"].get<int64_t>(), row["missing"].get<int64_t>()};
   }
   return {};
 }
@@ -66,7 +76,8 @@ TEST_CASE("all reference solutions of HumanEval pass in split mode") {
   std::vector<Rule> rules;
   for (const Json& row : rows_of(*data)) {
     const std::string id = row["task_id"].get<std::string>();
-    rules.push_back({"test/HumanEval/" + id.substr(id.find('/') + 1), "\n" + row["canonical_solution"].get<std::string>()});
+    rules.push_back(
+        {"test/HumanEval/" + id.substr(id.find('/') + 1), "\n" + row["canonical_solution"].get<std::string>()});
   }
   testing::TemporaryFolder folder;
   const Number number = run_task("humaneval", folder.write("script.json", script_of(rules)), folder);
@@ -89,7 +100,8 @@ TEST_CASE("reference solutions of MBPP pass, but for one that leaves out a class
   }
   row_number = 0;
   for (const Json& row : rows_of(*sanitized)) {
-    sanitized_rules.push_back({"test/sanitized-mbpp/" + std::to_string(row_number++), "\n" + row["code"].get<std::string>()});
+    sanitized_rules.push_back(
+        {"test/sanitized-mbpp/" + std::to_string(row_number++), "\n" + row["code"].get<std::string>()});
   }
   const Number all = run_task("mbpp", folder.write("script.json", script_of(rules)), folder);
   CHECK(all.items == 500);
@@ -129,9 +141,11 @@ TEST_CASE("a contest problem on linked lists is solved from a fenced block") {
   if (!testing::shared_file("data/leetcode_contest/20240121-Jul.upto-weekly-372.jsonl")) return;
   testing::TemporaryFolder folder;
   const std::string answer =
-      "First an outline.\n```python\nclass Solution:\n    def doubleIt(self, head):\n        number = 0\n        while head:\n"
+      "First an outline.\n```python\nclass Solution:\n    def doubleIt(self, head):\n        number = 0\n        while "
+      "head:\n"
       "            number = number * 10 + head.val\n            head = head.next\n        out = None\n"
-      "        for digit in reversed(str(2 * number)):\n            out = ListNode(int(digit), out)\n        return out\n```\n";
+      "        for digit in reversed(str(2 * number)):\n            out = ListNode(int(digit), out)\n        return "
+      "out\n```\n";
   const Number number = run_task("leetcode", folder.write("script.json", script_of({{"doubleIt", answer}})), folder);
   CHECK(number.items == 124);
   CHECK(number.value * 124 == Approx(1));

@@ -129,7 +129,8 @@ TEST_CASE("a program beside one that spins keeps its verdict, two hundred times"
     sandbox.submit_to(1, spinner, [&](ProgramOutcome out) { spun += out.verdict == Verdict::kTimeout; });
   }
   for (int i = 0; i < 200; ++i) {
-    sandbox.submit_to(0, python(kAdd, kAddTests, "add"), [&](ProgramOutcome out) { passed += out.verdict == Verdict::kPass; });
+    sandbox.submit_to(0, python(kAdd, kAddTests, "add"),
+                      [&](ProgramOutcome out) { passed += out.verdict == Verdict::kPass; });
   }
   sandbox.wait(kNever);
   CHECK(passed == 200);
@@ -153,23 +154,30 @@ TEST_CASE("programs in other languages pass, fail and are told apart") {
     Verdict verdict;
   };
   const char* cpp_tests = "}\nint main() {\n    assert(add(1, 2) == 3);\n}\n";
-  const char* js_tests = "const assert = require('node:assert');\nfunction test() { assert.deepEqual(add(1, 2), 3); }\ntest();\n";
+  const char* js_tests =
+      "const assert = require('node:assert');\nfunction test() { assert.deepEqual(add(1, 2), 3); }\ntest();\n";
   const char* sh_tests = "}\nset -e\n[[ $(add 1 2) = 3 ]]\n";
-  const char* java_tests = "    }\n    public static void main(String[] args) {\n    assert(add(1, 2) == 3);\n    }\n}\n";
+  const char* java_tests =
+      "    }\n    public static void main(String[] args) {\n    assert(add(1, 2) == 3);\n    }\n}\n";
   const Row rows[] = {
       {Language::kCpp, "#include <cassert>\nint add(int a, int b) {\n  return a + b;", cpp_tests, Verdict::kPass},
-      {Language::kCpp, "#include <cassert>\nint add(int a, int b) {\n  return a - b;", cpp_tests, Verdict::kWrongAnswer},
+      {Language::kCpp, "#include <cassert>\nint add(int a, int b) {\n  return a - b;", cpp_tests,
+       Verdict::kWrongAnswer},
       {Language::kCpp, "#include <cassert>\nint add(int a, int b) {\n  return c;", cpp_tests, Verdict::kRuntimeError},
-      {Language::kCpp, "#include <cassert>\n#include <cstdlib>\nint add(int a, int b) {\n  _Exit(0);", cpp_tests, Verdict::kRuntimeError},
-      {Language::kCpp, "#include <cassert>\nint add(int a, int b) {\n  for (volatile int i = 0;; i = i + 1) {}", cpp_tests, Verdict::kTimeout},
+      {Language::kCpp, "#include <cassert>\n#include <cstdlib>\nint add(int a, int b) {\n  _Exit(0);", cpp_tests,
+       Verdict::kRuntimeError},
+      {Language::kCpp, "#include <cassert>\nint add(int a, int b) {\n  for (volatile int i = 0;; i = i + 1) {}",
+       cpp_tests, Verdict::kTimeout},
       {Language::kJavaScript, "function add(a, b) {\n  return a + b;\n}", js_tests, Verdict::kPass},
       {Language::kJavaScript, "function add(a, b) {\n  return a * b;\n}", js_tests, Verdict::kWrongAnswer},
       {Language::kJavaScript, "function add(a, b) {\n  process.exit(0);\n}", js_tests, Verdict::kRuntimeError},
       {Language::kBash, "add() {\n  echo $(($1 + $2))", sh_tests, Verdict::kPass},
       {Language::kBash, "add() {\n  echo 4", sh_tests, Verdict::kWrongAnswer},
       {Language::kBash, "exit 0\nadd() {\n  echo 4", sh_tests, Verdict::kRuntimeError},
-      {Language::kJava, "class Problem {\n    public static long add(long a, long b) {\n        return a + b;\n", java_tests, Verdict::kPass},
-      {Language::kJava, "class Problem {\n    public static long add(long a, long b) {\n        return a - b;\n", java_tests, Verdict::kWrongAnswer},
+      {Language::kJava, "class Problem {\n    public static long add(long a, long b) {\n        return a + b;\n",
+       java_tests, Verdict::kPass},
+      {Language::kJava, "class Problem {\n    public static long add(long a, long b) {\n        return a - b;\n",
+       java_tests, Verdict::kWrongAnswer},
   };
   for (const Row& row : rows) {
     std::string missing;
@@ -185,7 +193,9 @@ TEST_CASE("programs in other languages pass, fail and are told apart") {
     job.limits.memory_mb = 1024;
     job.limits.processes = 64;
     const ProgramOutcome out = run_one(one_slot(), job);
-    INFO(to_string(row.language) << " " << row.program << "\n" << to_string(out.verdict) << ": " << out.reason << "\n" << out.output);
+    INFO(to_string(row.language) << " " << row.program << "\n"
+                                 << to_string(out.verdict) << ": " << out.reason << "\n"
+                                 << out.output);
     CHECK(out.verdict == row.verdict);
   }
 }

@@ -1,12 +1,12 @@
 // Whole suites through the command line, as root and as an ordinary user: verdicts, and what must hold beside them.
 
+#include <unistd.h>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <filesystem>
 #include <map>
 #include <set>
 #include <thread>
-#include <unistd.h>
 
 #include "core/json.h"
 #include "core/text.h"
@@ -55,7 +55,8 @@ std::set<std::string> temporary_files() {
   for (const char* folder : {"/tmp", "/var/tmp", "/dev/shm", "."}) {
     for (const auto& entry : fs::directory_iterator(folder, ignored)) {
       const std::string name = entry.path().filename().string();
-      if (starts_with(name, "assay-job") || starts_with(name, "sbx_") || starts_with(name, "core")) found.insert(entry.path().string());
+      if (starts_with(name, "assay-job") || starts_with(name, "sbx_") || starts_with(name, "core"))
+        found.insert(entry.path().string());
     }
   }
   return found;
@@ -75,7 +76,8 @@ std::map<std::string, Json> rows_of(const std::string& path) {
 std::optional<std::string> prepare_user(const Way& way, testing::Start& start) {
   if (!way.ordinary_user) return "";
   if (::geteuid() != 0) return "this test is not run by root, so it is an ordinary user's already";
-  if (!fs::exists("/usr/bin/setpriv") || !fs::exists("/usr/bin/python3")) return "setpriv or /usr/bin/python3 is not here";
+  if (!fs::exists("/usr/bin/setpriv") || !fs::exists("/usr/bin/python3"))
+    return "setpriv or /usr/bin/python3 is not here";
   start.wrapper = {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"};
   start.environment["ASSAY_PYTHON"] = "/usr/bin/python3";
   return "";
@@ -129,13 +131,15 @@ TEST_CASE("attacks of our own, and programs that must pass") {
 }
 
 TEST_CASE("the acceptance suite") {
-  const auto attacks = testing::shared_file("sandbox/attacks.jsonl"), controls = testing::shared_file("sandbox/controls.jsonl");
+  const auto attacks = testing::shared_file("sandbox/attacks.jsonl"),
+             controls = testing::shared_file("sandbox/controls.jsonl");
   if (!attacks || !controls) return;
   for (const Way& way : kWays) run_suite(*attacks, *controls, way);
 }
 
 TEST_CASE("what single rows must hold beside their verdict") {
-  const auto attacks = testing::shared_file("sandbox/attacks.jsonl"), controls = testing::shared_file("sandbox/controls.jsonl");
+  const auto attacks = testing::shared_file("sandbox/attacks.jsonl"),
+             controls = testing::shared_file("sandbox/controls.jsonl");
   if (!attacks || !controls) return;
   const testing::Finished done = testing::run_assay({"sandbox", "suite", *attacks, "--controls", *controls, "--json"});
   std::map<std::string, Json> rows;
@@ -197,7 +201,8 @@ TEST_CASE("suite files with defects are refused with file and line") {
 
 TEST_CASE("an interpreter that is absent is said, with the remedy") {
   testing::TemporaryFolder folder;
-  const std::string program = folder.write("p.py", "def f():\n    return 1\n"), tests = folder.write("t.py", "assert f() == 1\n");
+  const std::string program = folder.write("p.py", "def f():\n    return 1\n"),
+                    tests = folder.write("t.py", "assert f() == 1\n");
   testing::Start start;
   start.arguments = {"sandbox", "run", "--program", program, "--tests", tests, "--entry-point", "f"};
   CHECK(testing::run_program(start).exit_code == 0);

@@ -19,9 +19,8 @@ TEST_CASE("pass@k is the unbiased estimator") {
     double value;
   };
   // 1 - C(n-c,k) / C(n,k), worked out by hand.
-  const Row rows[] = {{1, 0, 1, 0},  {1, 1, 1, 1},      {10, 3, 1, 0.3},      {5, 2, 2, 1 - 3.0 / 10},
-                      {4, 1, 4, 1},  {10, 0, 10, 0},    {10, 1, 10, 1},       {6, 3, 2, 1 - 3.0 / 15},
-                      {200, 7, 1, 7.0 / 200}};
+  const Row rows[] = {{1, 0, 1, 0},   {1, 1, 1, 1},   {10, 3, 1, 0.3},         {5, 2, 2, 1 - 3.0 / 10}, {4, 1, 4, 1},
+                      {10, 0, 10, 0}, {10, 1, 10, 1}, {6, 3, 2, 1 - 3.0 / 15}, {200, 7, 1, 7.0 / 200}};
   for (const Row& row : rows) {
     INFO(row.n << " " << row.c << " " << row.k);
     CHECK(pass_at_k(row.n, row.c, row.k) == Approx(row.value));
