@@ -796,7 +796,7 @@ std::vector<ReportRow> ResultsDb::report_rows(const std::vector<int64_t>& runs) 
         "FROM aggregates JOIN tasks ON tasks.run_id = aggregates.run_id AND tasks.task = aggregates.task "
         "AND tasks.convention = aggregates.convention JOIN runs ON runs.id = aggregates.run_id "
         "JOIN checkpoints ON checkpoints.id = runs.checkpoint_id WHERE aggregates.run_id = ? "
-        "ORDER BY tasks.position, aggregates.metric, aggregates.filter");
+        "ORDER BY tasks.position, aggregates.metric, instr(aggregates.filter, ': ') > 0, aggregates.filter");
     query.bind(run);
     while (query.step()) {
       ReportRow row;
