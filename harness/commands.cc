@@ -20,6 +20,7 @@
 #include "reports/report.h"
 #include "reports/results_db.h"
 #include "reports/text_table.h"
+#include "tasks/audit_forms.h"
 #include "tasks/documents.h"
 #include "tasks/task_file.h"
 
@@ -156,6 +157,9 @@ int validate_file(const TasksOptions& options) {
     if (!document_files(task, task.test_split, root).empty()) {
       size_t items = load_documents(task, task.test_split, root).size();
       prepare_items(task, config);
+      if (task.audit) {
+        for (const Task& form : audit_forms(task)) prepare_items(form, config);
+      }
       state = fmt::format("{} items", items);
     }
     print(fmt::format("ok  {}  {}\n", task.key(), state));
@@ -184,7 +188,9 @@ int tasks_command(const TasksOptions& options) {
   const TaskRegistry registry = load_registry(options.places.include);
   std::vector<const Task*> tasks;
   if (options.pattern.empty()) {
-    for (const Task& task : registry.tasks) tasks.push_back(&task);
+    for (const Task& task : registry.tasks) {
+      if (!task.form_of) tasks.push_back(&task);
+    }
   } else {
     tasks = select_tasks(registry, options.pattern).tasks;
   }

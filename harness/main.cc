@@ -28,6 +28,7 @@ constexpr Command kCommands[] = {
     {"score", "Score stored responses again, without the model", declare_score},
     {"report", "Print the result table of a database", declare_report},
     {"samples", "Print items: prompt, raw response, extracted answer beside the gold one, score", declare_samples},
+    {"audit", "Find out whether a multiple-choice score is ability or exam technique", declare_audit},
     {"selfcheck", "Prove on this machine that batch, order, memory and threads change no bit", declare_selfcheck},
     {"doctor", "Say what this machine has, and what it lacks", declare_doctor},
     {"sandbox", "Run programs as a code benchmark would: one, or a suite with expected verdicts", declare_sandbox},

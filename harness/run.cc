@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <regex>
 #include <thread>
 #include <unordered_map>
 #include <unordered_set>
@@ -14,6 +13,7 @@
 #include "core/hash.h"
 #include "core/text.h"
 #include "harness/chat.h"
+#include "harness/checkpoint_folder.h"
 #include "harness/progress.h"
 #include "harness/scoring.h"
 #include "harness/version.h"
@@ -156,13 +156,6 @@ void hash_requests(std::vector<PreparedTask>& tasks, const std::string& model_id
   }
 }
 
-std::optional<int64_t> training_step(const std::string& label) {
-  static const std::regex kStep("(?:step|checkpoint|iter|global_step)[-_]?([0-9]{1,15})");
-  std::smatch match;
-  if (!std::regex_search(label, match, kStep)) return std::nullopt;
-  return std::stoll(match[1]);
-}
-
 Json settings_json(const RunConfig& config) {
   auto optional_value = [](const auto& value) { return value ? Json(*value) : Json(nullptr); };
   return {{"model", config.model},
@@ -287,16 +280,18 @@ Json stats_json(const RunStats& stats) {
 
 std::vector<PreparedItem> prepare_items(const Task& task, const RunConfig& config) {
   const DataRoot root{config.places.data, config.places.texts};
-  std::vector<Document> documents = load_documents(task, task.test_split, root);
-  const int shots = config.num_fewshot.value_or(task.fewshot.count);
+  const bool is_form = task.form_of != nullptr;  // several documents a row: the limit counts rows
+  std::vector<Document> documents = load_documents(task, task.test_split, root, is_form ? config.limit : 0);
+  const bool no_shots = is_form && task.fewshot.split == task.test_split;
+  const int shots = no_shots ? 0 : config.num_fewshot.value_or(task.fewshot.count);
   std::vector<Document> pool;
   const bool needs_pool = shots > 0 && task.fewshot.samples.empty();
   if (needs_pool && task.fewshot.split != task.test_split) pool = load_documents(task, task.fewshot.split, root);
 
   PromptOptions prompt_options;
-  prompt_options.num_fewshot = config.num_fewshot;
+  prompt_options.num_fewshot = shots;
   prompt_options.seed = config.seed;
-  prompt_options.limit = config.limit;
+  prompt_options.limit = is_form ? 0 : config.limit;
   prompt_options.chat = config.chat_template;
   if (!config.system_prompt_file.empty()) prompt_options.system_prompt = read_file(config.system_prompt_file);
   const bool same_split = needs_pool && task.fewshot.split == task.test_split;

@@ -37,6 +37,7 @@ struct RunStats {
   int64_t generated_tokens = 0;  // of these, rows that continued a generated text
   int64_t head_rows = 0;         // rows that went through the output head
   double seconds = 0;            // wall time inside answer()
+  double plan_seconds = 0;       // of these, until the first row could be computed: tokenising, plan
   int64_t peak_bytes = 0;        // the process's largest resident size
 };
 
@@ -59,6 +60,11 @@ class Backend {
   // Precondition: info() says that the requests' kinds can be answered; no kChat (the harness renders them first).
   virtual RunStats answer(std::span<const Request> requests, ResponseSink& sink,
                           const std::atomic<bool>& cancelled) = 0;
+  // Puts the weights of another checkpoint in the place of its own: `model` as for open_backend. What was prepared for
+  // the requests of the last answer() is kept, so asking the same ones again costs no preparation. False, and nothing
+  // has changed, where the other needs a backend of its own (another tokenizer, another context length, no weights at
+  // all). Throws as open_backend does; the backend is then of no use any more, and answers no further call.
+  virtual bool reload(const std::string& /*model*/) { return false; }
 };
 
 struct BackendOptions {
@@ -69,6 +75,7 @@ struct BackendOptions {
   int threads = 0;              // 0 = all cores
   int64_t kv_memory_bytes = 0;  // memory for keys and values; 0 = a share of what the machine has
   int batch_tokens = 0;         // rows in one pass; 0 = the device's default
+  bool keep_plan = false;       // for Backend::reload
 };
 
 // `model`: a checkpoint folder, FILE.gguf, or "scheme:rest" as in the table of backend_table.cc ("scripted:FILE").

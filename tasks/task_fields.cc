@@ -29,7 +29,7 @@ const std::vector<std::string>& known_fields() {
       "should_decontaminate", "doc_to_decontamination_query", "num_proc", "task_list",
       // ours
       "convention", "data", "foreach", "subgroup", "note", "published", "reversed", "unconditional_context",
-      "truncate_left", "program"};
+      "truncate_left", "program", "audit"};
   return fields;
 }
 
@@ -172,6 +172,7 @@ class TaskReader {
     read_filters();
     read_program();
     read_metrics();
+    read_audit();
     if (auto published = field("published")) task_.published = read_published(*published);
   }
 
@@ -486,6 +487,23 @@ class TaskReader {
     }
     if (task_.output_type != OutputType::kGenerate) node->fail("is for output_type generate_until");
     task_.program = std::move(spec);
+  }
+
+  void read_audit() {
+    auto node = field("audit");
+    if (!node) return;
+    node->only({"question", "options", "language"});
+    if (task_.output_type != OutputType::kMultipleChoice) node->fail("is for output_type multiple_choice");
+    AuditSpec spec;
+    auto question = node->field("question"), options = node->field("options");
+    if (!question || !options) node->fail(question ? "`options` is missing" : "`question` is missing");
+    spec.question = read_template(*question, false);
+    spec.options = read_template(*options, true);
+    if (auto language = node->field("language")) {
+      spec.language = language->text();
+      if (spec.language != "en" && spec.language != "zh") language->fail("is en or zh");
+    }
+    task_.audit = std::move(spec);
   }
 
   void read_filters() {
