@@ -15,6 +15,7 @@
 #include "harness/run.h"
 #include "harness/run_config.h"
 #include "harness/scoring.h"
+#include "harness/system_prompt_study.h"
 #include "model_backend/tokenizer/pair.h"
 #include "model_backend/tokenizer/tokenizer.h"
 #include "reports/report.h"
@@ -73,9 +74,55 @@ std::string outcome_line(const RunOutcome& outcome, const std::string& db) {
   return text;
 }
 
-int run_command(const RunConfig& config) {
+// What the client of a server met on the way.
+std::string events_line(const RunStats& stats) {
+  std::string text;
+  for (const auto& [name, count] : stats.events) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, name);
+  if (!stats.first_failure.empty()) text += fmt::format("\nfirst request that was lost: {}", stats.first_failure);
+  return text;
+}
+
+// Judges the run where the command names a judge; false when words are left.
+bool judge_fresh_run(const RunConfig& config, int64_t run_id) {
+  if (config.judge.judge.empty()) return true;
+  JudgeConfig judge = config.judge;
+  judge.data = config.places.data;
+  judge.backend = config.backend;
+  judge.backend.http.base_url = config.judge.backend.http.base_url;
+  judge.backend.http.key_variable = config.judge.backend.http.key_variable;
+  judge.backend.http.key_file = config.judge.backend.http.key_file;
+  auto db = ResultsDb::open(config.places.db, ResultsDb::Mode::kReadWrite);
+  const std::unique_ptr<Backend> backend = open_judge(judge);
+  for (const StoredRun& stored : db->find_runs(std::to_string(run_id))) {
+    if (stored.id == run_id) return judge_stored_run(*db, stored, config.places.include, *backend, judge).left == 0;
+  }
+  return false;
+}
+
+RunOutcome run_and_judge(const RunConfig& config) {
   RunOutcome outcome = run(config, g_cancelled);
   note(outcome_line(outcome, config.places.db));
+  if (const std::string events = events_line(outcome.stats); !events.empty()) note(events);
+  if (!g_cancelled) outcome.complete = judge_fresh_run(config, outcome.run) && outcome.complete;
+  return outcome;
+}
+
+int compare_system_prompt_command(const RunConfig& config) {
+  if (config.system_prompt_file.empty() || !config.chat_template)
+    throw_input("--compare-system-prompt", "needs --system-prompt FILE and --chat-template on");
+  RunConfig plain = config, with = config;
+  plain.system_prompt_file.clear();
+  const std::string name = config.name.empty() ? config.model.substr(config.model.find_last_of("/:") + 1) : config.name;
+  plain.name = name, with.name = name + "+system";
+  const RunOutcome first = run_and_judge(plain), second = run_and_judge(with);
+  auto db = ResultsDb::open(config.places.db, ResultsDb::Mode::kReadOnly);
+  print(render_system_prompt_study(*db, first.run, second.run));
+  return first.complete && second.complete ? kExitDone : kExitIncomplete;
+}
+
+int run_command(const RunConfig& config) {
+  if (config.compare_system_prompt) return compare_system_prompt_command(config);
+  const RunOutcome outcome = run_and_judge(config);
   if (config.json) {
     print_json(outcome_json(outcome));
   } else {
@@ -468,7 +515,7 @@ void declare_score(CLI::App& command, int& exit_code) {
 void declare_report(CLI::App& command, int& exit_code) {
   auto options = std::make_shared<ReadOptions>();
   add_read_flags(command, *options);
-  command.add_option("--format", options->format, "table, markdown, csv, json or lm-eval (default: table)");
+  command.add_option("--format", options->format, "table, markdown, csv, json, lm-eval or judged (default: table)");
   command.add_option("--task", options->task, "Only tasks that match this name or glob");
   command.add_flag("--all-metrics", options->all_metrics, "Every metric, not only each task's headline");
   command.add_flag("--no-members", options->no_members, "Groups without the tasks inside them");

@@ -5,10 +5,13 @@
 #include <set>
 
 #include "core/error.h"
+#include "harness/judge_scores.h"
 #include "tasks/metrics.h"
 
 namespace assay {
 namespace {
+
+constexpr const char* kNotCanonical = "judged with wording of our own: not canonical";
 
 const MetricSpec& spec_of(const Task& task, const std::string& metric) {
   for (const MetricSpec& spec : task.metrics) {
@@ -163,9 +166,12 @@ int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry
     std::vector<AnsweredItem> items;
     for (const StoredItem& item : stored) items.push_back({&item.prompt, item.responses});
     TaskScores scores = score_task(*task, items);
+    const JudgeSummary judged = add_judge_scores(db, run.id, *task, stored, scores);
     db.put_scores(run.id, record.task, record.convention, scores.by_position);
     db.put_aggregates(run.id, record.task, record.convention, scores.aggregates);
     record.note = shown_note(task->note, scores);
+    if (judged.judged && !judged.canonical)
+      record.note += (record.note.empty() ? "" : "; ") + std::string(kNotCanonical);
     record.headline = task->metrics.front().metric;
     db.put_task(run.id, record);
     numbers[key] = std::move(scores.aggregates);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -23,7 +24,8 @@ struct BackendInfo {
   bool loglikelihood = false;
   bool rolling = false;
   bool generate = false;
-  int context_length = 0;                    // tokens; 0 = not known
+  bool chat = false;       // answers kChat itself; otherwise the harness renders messages with chat_template
+  int context_length = 0;  // tokens; 0 = not known
   std::optional<std::string> chat_template;  // Jinja; rendered by the harness, never by the backend
   std::string bos_text, eos_text;            // for the chat template; empty = none
 };
@@ -38,6 +40,9 @@ struct RunStats {
   int64_t head_rows = 0;         // rows that went through the output head
   double seconds = 0;            // wall time inside answer()
   int64_t peak_bytes = 0;        // the process's largest resident size
+  // What happened on the way, by name, for people ("retried", "answered 429", ...); empty where nothing did.
+  std::map<std::string, int64_t> events;
+  std::string first_failure;  // why the first lost request was lost; empty = none was
 };
 
 // Receives responses. Each request's response arrives exactly once, in any order, from one thread at a time.
@@ -56,9 +61,23 @@ class Backend {
   virtual const BackendInfo& info() const = 0;
   // Answers every request, then returns. When `cancelled` becomes true returns soon, with the requests not yet
   // delivered left unanswered. Throws Error when the device, file or server fails; what was delivered stays valid.
-  // Precondition: info() says that the requests' kinds can be answered; no kChat (the harness renders them first).
+  // Precondition: info() says that the requests' kinds can be answered; kChat only where info().chat is true.
   virtual RunStats answer(std::span<const Request> requests, ResponseSink& sink,
                           const std::atomic<bool>& cancelled) = 0;
+};
+
+// How a server is spoken to (model_backend/http). None of it but the URL is part of a request's identity.
+struct HttpOptions {
+  std::string base_url;        // "http://host:port/v1"; empty = OpenAI's own
+  std::string key_variable;    // environment variable that holds the key; empty = ASSAY_API_KEY, else OPENAI_API_KEY
+  std::string key_file;        // file whose first line is the key; wins over the variable
+  bool chat = false;           // the chat endpoint; otherwise completions. Changes results.
+  int max_in_flight = 64;      // requests at once; the client starts low and finds out how many the server bears
+  int max_attempts = 6;        // of one request
+  double request_s = 300;      // limit of one attempt
+  double give_up_s = 1800;     // limit of one request with all its attempts and pauses
+  double first_pause_s = 0.5;  // before the second attempt; doubles, with jitter, up to a minute
+  int64_t max_reply_bytes = int64_t{16} << 20;
 };
 
 struct BackendOptions {
@@ -69,6 +88,7 @@ struct BackendOptions {
   int threads = 0;              // 0 = all cores
   int64_t kv_memory_bytes = 0;  // memory for keys and values; 0 = a share of what the machine has
   int batch_tokens = 0;         // rows in one pass; 0 = the device's default
+  HttpOptions http;             // for "openai:MODEL"
 };
 
 // `model`: a checkpoint folder, FILE.gguf, or "scheme:rest" as in the table of backend_table.cc ("scripted:FILE").
