@@ -82,15 +82,34 @@ std::string events_line(const RunStats& stats) {
   return text;
 }
 
-// Judges the run where the command names a judge; false when words are left.
-bool judge_fresh_run(const RunConfig& config, int64_t run_id) {
-  if (config.judge.judge.empty()) return true;
+// The judge of a run: its device settings are the model's, its server its own.
+JudgeConfig judge_of(const RunConfig& config) {
   JudgeConfig judge = config.judge;
   judge.data = config.places.data;
   judge.backend = config.backend;
   judge.backend.http.base_url = config.judge.backend.http.base_url;
   judge.backend.http.key_variable = config.judge.backend.http.key_variable;
   judge.backend.http.key_file = config.judge.backend.http.key_file;
+  return judge;
+}
+
+// Before the model is asked anything: what would keep the judge from speaking afterwards.
+void check_judging(const RunConfig& config) {
+  if (config.judge.judge.empty()) return;
+  const TaskRegistry registry = load_registry(config.places.include);
+  const TaskSelection selection = select_tasks(registry, config.tasks);
+  if (std::none_of(selection.tasks.begin(), selection.tasks.end(),
+                   [](const Task* task) { return !task->judge.empty(); })) {
+    throw_input("--judge " + config.judge.judge, "none of these tasks is graded by a judge",
+                "such tasks say `judge:` in their file: mt_bench, alignbench, do_not_answer, ...");
+  }
+  check_judge(judge_of(config));
+}
+
+// Judges the run where the command names a judge; false when words are left.
+bool judge_fresh_run(const RunConfig& config, int64_t run_id) {
+  if (config.judge.judge.empty()) return true;
+  const JudgeConfig judge = judge_of(config);
   auto db = ResultsDb::open(config.places.db, ResultsDb::Mode::kReadWrite);
   const std::unique_ptr<Backend> backend = open_judge(judge);
   for (const StoredRun& stored : db->find_runs(std::to_string(run_id))) {
@@ -116,18 +135,26 @@ int compare_system_prompt_command(const RunConfig& config) {
   plain.name = name, with.name = name + "+system";
   const RunOutcome first = run_and_judge(plain), second = run_and_judge(with);
   auto db = ResultsDb::open(config.places.db, ResultsDb::Mode::kReadOnly);
-  print(render_system_prompt_study(*db, first.run, second.run));
+  const std::vector<SystemPromptRow> rows = compare_system_prompt(*db, first.run, second.run);
+  if (config.json) {
+    print_json({{"without", first.run}, {"with", second.run}, {"rows", to_json(rows)}});
+  } else {
+    print(render_system_prompt_study(rows));
+  }
   return first.complete && second.complete ? kExitDone : kExitIncomplete;
 }
 
 int run_command(const RunConfig& config) {
+  check_judging(config);
   if (config.compare_system_prompt) return compare_system_prompt_command(config);
   const RunOutcome outcome = run_and_judge(config);
   if (config.json) {
     print_json(outcome_json(outcome));
   } else {
     auto db = ResultsDb::open(config.places.db, ResultsDb::Mode::kReadOnly);
-    print(render_table(db->report_rows({outcome.run}), {}));
+    const std::vector<ReportRow> rows = db->report_rows({outcome.run});
+    print(render_table(rows, {}));
+    if (!config.judge.judge.empty()) print("\n" + render_judged(rows, {}));
   }
   return outcome.complete ? kExitDone : kExitIncomplete;
 }
@@ -374,6 +401,7 @@ struct ReadOptions {
   bool json = false;
   bool wrong = false, right = false, unparsed = false;
   int64_t limit = 0;
+  SandboxFlags sandbox;
 };
 
 std::vector<StoredRun> chosen_runs(ResultsDb& db, const std::string& selector) {
@@ -417,12 +445,16 @@ int score_command(const ReadOptions& options) {
   auto db = ResultsDb::open(options.places.db, ResultsDb::Mode::kReadWrite);
   std::vector<int64_t> ids;
   int64_t missing = 0;
+  std::unique_ptr<Sandbox> sandbox;
+  std::unique_ptr<ProgramExecution> execution;
   for (const StoredRun& run : chosen_runs(*db, options.run)) {
-    std::vector<std::string> include = options.places.include;
-    if (include.empty() && run.settings.contains("include")) {
-      include = run.settings["include"].get<std::vector<std::string>>();
+    const TaskRegistry registry = load_registry_of(run, options.places.include);
+    if (!sandbox && has_programs(*db, run, registry)) {
+      sandbox = std::make_unique<Sandbox>(options.sandbox.options(0));
+      announce(sandbox->state());
+      execution = std::make_unique<ProgramExecution>(*sandbox);
     }
-    missing += score_stored_run(*db, run, load_registry(include));
+    missing += score_stored_run(*db, run, registry, execution.get(), g_cancelled);
     ids.push_back(run.id);
   }
   print(options.json ? render_json(db->report_rows(ids), {}) : render_table(db->report_rows(ids), {}));
@@ -509,6 +541,7 @@ void declare_fetch(CLI::App& command, int& exit_code) {
 void declare_score(CLI::App& command, int& exit_code) {
   auto options = std::make_shared<ReadOptions>();
   add_read_flags(command, *options);
+  add_sandbox_flags(command, options->sandbox);
   command.callback([options, &exit_code] { exit_code = score_command(*options); });
 }
 

@@ -3,9 +3,12 @@
 // Both files are JSON Lines; a row is one answer:
 //   export  {"id": request hash, "task", "item", "prompt", "answer", "label": ""}
 //   import  the same rows with "label" filled (others are passed over), "note" optional; other fields are not read
+//
+// After an import the runs are scored again: annotators stand among the judges of their tasks as people:ANNOTATOR.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -15,6 +18,7 @@
 #include "core/text.h"
 #include "harness/commands.h"
 #include "harness/run_config.h"
+#include "harness/scoring.h"
 #include "reports/results_db.h"
 #include "reports/stats.h"
 
@@ -24,6 +28,18 @@ namespace {
 struct GradeOptions {
   Places places;
   std::string run, task, file, annotator;
+  bool json = false;
+};
+
+// What two annotators say about the answers that both labelled.
+struct Agreement {
+  struct Difference {
+    std::string id, item, label_a, label_b;
+  };
+  std::string task, a, b;
+  size_t common = 0;
+  std::optional<double> kappa;  // nothing where only one label occurs
+  std::vector<Difference> differences;
 };
 
 void print(const std::string& text) {
@@ -93,45 +109,85 @@ std::vector<Grade> read_grades(const GradeOptions& options, const std::set<std::
   return grades;
 }
 
-// Agreement of each pair of annotators on what both labelled.
-std::string agreement_text(const std::vector<Grade>& grades) {
+// Of each pair of annotators. `items`: request hash -> item.
+std::vector<Agreement> agreements(const std::string& task, const std::vector<Grade>& grades,
+                                  const std::map<std::string, std::string>& items) {
   std::map<std::string, std::map<std::string, std::string>> by_annotator;
   for (const Grade& grade : grades) by_annotator[grade.annotator][grade.request_hash] = grade.label;
-  std::string text;
+  std::vector<Agreement> out;
   for (auto a = by_annotator.begin(); a != by_annotator.end(); ++a) {
     for (auto b = std::next(a); b != by_annotator.end(); ++b) {
+      Agreement agreement{task, a->first, b->first, 0, {}, {}};
       std::vector<std::string> left, right;
-      std::string disagreements;
       for (const auto& [id, label] : a->second) {
         const auto other = b->second.find(id);
         if (other == b->second.end()) continue;
         left.push_back(label), right.push_back(other->second);
+        const auto item = items.find(id);
         if (label != other->second)
-          disagreements +=
-              fmt::format("  {}  {}: {}  {}: {}\n", id.substr(0, 16), a->first, label, b->first, other->second);
+          agreement.differences.push_back({id, item == items.end() ? "" : item->second, label, other->second});
       }
       if (left.empty()) continue;
-      const auto kappa = cohen_kappa(left, right);
-      text += fmt::format("{} and {}: {} answers in common, Cohen's kappa {}\n{}", a->first, b->first, left.size(),
-                          kappa ? fmt::format("{:.4f}", *kappa) : "not defined (one label only)", disagreements);
+      agreement.common = left.size();
+      agreement.kappa = cohen_kappa(left, right);
+      out.push_back(std::move(agreement));
     }
+  }
+  return out;
+}
+
+std::string text_of(const Agreement& agreement) {
+  std::string text = fmt::format(
+      "{}, {} and {}: {} answers in common, Cohen's kappa {}\n", agreement.task, agreement.a, agreement.b,
+      agreement.common, agreement.kappa ? fmt::format("{:.4f}", *agreement.kappa) : "not defined (one label only)");
+  for (const auto& difference : agreement.differences) {
+    text += fmt::format("  {} {}  {}: {}  {}: {}\n", difference.id.substr(0, 16), difference.item, agreement.a,
+                        difference.label_a, agreement.b, difference.label_b);
   }
   return text;
 }
 
+Json to_json(const Agreement& agreement) {
+  Json differences = Json::array();
+  for (const auto& difference : agreement.differences) {
+    differences.push_back(
+        {{"id", difference.id}, {"item", difference.item}, {"a", difference.label_a}, {"b", difference.label_b}});
+  }
+  return {{"task", agreement.task},
+          {"a", agreement.a},
+          {"b", agreement.b},
+          {"n", agreement.common},
+          {"kappa", agreement.kappa ? Json(*agreement.kappa) : Json(nullptr)},
+          {"disagreements", differences}};
+}
+
 int import_command(const GradeOptions& options) {
+  ResultsDb::open(options.places.db, ResultsDb::Mode::kReadOnly);  // a new file would hold nothing to label
   auto db = ResultsDb::open(options.places.db, ResultsDb::Mode::kReadWrite);
   std::set<std::string> known, tasks;
+  std::map<std::string, std::string> items;
   for_each_answer(*db, options, [&](const std::string& task, const StoredItem& item, size_t part) {
     known.insert(task + item.request_hashes[part]);
     tasks.insert(task);
+    items[item.request_hashes[part]] = item.prompt.item_id;
   });
   const std::vector<Grade> grades = read_grades(options, known);
   db->put_grades(grades);
-  print(fmt::format("{} labels of {} taken in\n", grades.size(), options.annotator));
-  for (const std::string& task : tasks) {
-    if (const std::string text = agreement_text(db->grades_of(task)); !text.empty()) print(task + "\n" + text);
+  for (const StoredRun& run : db->find_runs(options.run)) {
+    const std::vector<TaskRecord> of_run = db->tasks_of(run.id);
+    if (std::any_of(of_run.begin(), of_run.end(),
+                    [&](const TaskRecord& task) { return glob_match(options.task, task.task); }))
+      score_stored_run(*db, run, load_registry_of(run, options.places.include), nullptr, g_cancelled);
   }
+  Json list = Json::array();
+  std::string text = fmt::format("{} labels of {} taken in\n", grades.size(), options.annotator);
+  for (const std::string& task : tasks) {
+    for (const Agreement& agreement : agreements(task, db->grades_of(task), items)) {
+      list.push_back(to_json(agreement));
+      text += text_of(agreement);
+    }
+  }
+  print(options.json ? dump_json({{"labels", grades.size()}, {"agreement", list}}, 2) + "\n" : text);
   return kExitDone;
 }
 
@@ -154,6 +210,7 @@ void declare_grade(CLI::App& command, int& exit_code) {
   add_flags(in, *options);
   in.add_option("file", options->file, "The exported rows with labels")->required();
   in.add_option("--annotator", options->annotator, "Who labelled")->required();
+  in.add_flag("--json", options->json, "One JSON value on stdout");
   in.callback([options, &exit_code] { exit_code = import_command(*options); });
 }
 

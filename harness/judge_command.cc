@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
@@ -47,8 +48,13 @@ int judge_command(JudgeOptions options) {
   options.judge.data = options.places.data;
   ResultsDb::open(options.places.db, ResultsDb::Mode::kReadOnly);  // a new file would hold nothing to judge
   auto db = ResultsDb::open(options.places.db, ResultsDb::Mode::kReadWrite);
-  const std::vector<StoredRun> runs = db->find_runs(options.run);
+  std::vector<StoredRun> runs = db->find_runs(options.run);
   if (runs.empty()) throw_input(options.places.db, "has no run \"" + options.run + "\"", "`assay report` lists them");
+  // Where no run is named, those without open answers are passed over; if that is all of them, the first says so.
+  const auto judged = std::stable_partition(runs.begin(), runs.end(), [&](const StoredRun& run) {
+    return !judged_tasks(*db, run, load_registry_of(run, options.places.include), options.judge).empty();
+  });
+  if (judged != runs.begin() && options.run.empty()) runs.erase(judged, runs.end());
   const std::unique_ptr<Backend> judge = open_judge(options.judge);
   std::vector<int64_t> ids;
   Json outcomes = Json::array();
@@ -77,11 +83,9 @@ int judge_command(JudgeOptions options) {
 
 JudgeOutcome judge_stored_run(ResultsDb& db, const StoredRun& run, std::vector<std::string> include, Backend& judge,
                               const JudgeConfig& config) {
-  if (include.empty() && run.settings.contains("include"))
-    include = run.settings["include"].get<std::vector<std::string>>();
-  const TaskRegistry registry = load_registry(include);
+  const TaskRegistry registry = load_registry_of(run, std::move(include));
   const JudgeOutcome outcome = judge_run(db, run, registry, judge, config, g_cancelled);
-  score_stored_run(db, run, registry);
+  score_stored_run(db, run, registry, nullptr, g_cancelled);  // judging says nothing about programs
   describe(outcome, run.id);
   return outcome;
 }

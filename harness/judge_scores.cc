@@ -5,10 +5,13 @@
 #include <set>
 
 #include "core/text.h"
+#include "reports/stats.h"
 #include "tasks/judge/protocol.h"
 
 namespace assay {
 namespace {
+
+constexpr const char* kPeople = "people:";  // heads the names of annotators among the judges
 
 // A judge's words on one question of the run.
 struct Words {
@@ -39,6 +42,31 @@ std::map<std::string, std::vector<Words>> words_by_judge(ResultsDb& db,
   return out;
 }
 
+// People's labels as the words of judges named after them.
+std::map<std::string, std::vector<Words>> words_of_people(ResultsDb& db, const Task& task,
+                                                          const std::vector<StoredItem>& items) {
+  std::map<std::string, std::vector<Grade>> by_response;
+  for (const Grade& grade : db.grades_of(task.key())) by_response[grade.request_hash].push_back(grade);
+  std::map<std::string, std::vector<Words>> out;
+  for (const StoredItem& item : items) {
+    for (size_t part = 0; part < item.request_hashes.size(); ++part) {
+      const auto grades = by_response.find(item.request_hashes[part]);
+      if (grades == by_response.end()) continue;
+      for (const Grade& grade : grades->second) {
+        const JudgeWord word = read_label_of_person(*find_judge_protocol(task.judge), item.prompt, grade.label);
+        Words words;
+        words.question.position = item.position;
+        words.question.part = static_cast<int>(part);
+        words.question.request_hash = grade.request_hash;
+        words.words.resize(1);
+        words.words.front().score = word.score, words.words.front().label = word.label;
+        out[kPeople + grade.annotator].push_back(std::move(words));
+      }
+    }
+  }
+  return out;
+}
+
 Score value_score(const std::string& metric, const std::string& judge, double value) {
   Score score;
   score.metric = metric;
@@ -48,9 +76,12 @@ Score value_score(const std::string& metric, const std::string& judge, double va
 }
 
 std::string category_of(const StoredItem& item, const JudgeProtocol& protocol) {
-  const auto field = item.prompt.fields.find(protocol.category_field);
-  if (field == item.prompt.fields.end()) return "";
-  return field->is_string() ? field->get<std::string>() : dump_json(*field);
+  for (const char* name : protocol.category_fields) {
+    if (!name) break;
+    const auto field = item.prompt.fields.find(name);
+    if (field != item.prompt.fields.end()) return field->is_string() ? field->get<std::string>() : dump_json(*field);
+  }
+  return "";
 }
 
 // Mean of numbers that each have an error: independent, equal weights.
@@ -172,7 +203,7 @@ class JudgeNumbers {
   }
 
   void add_labels() {
-    if (task_.judge == "alignbench") return;  // its label is the whole dictionary
+    if (!protocol_.few_labels) return;
     std::set<std::string> labels;
     std::vector<std::string> said;
     for (const Words& words : words_) {
@@ -208,55 +239,76 @@ class JudgeNumbers {
   }
 
   void add_length_correlation() {
-    const auto r = pearson(lengths_, values_);
-    if (!r) return;
-    Aggregate aggregate;
-    aggregate.metric = "length_correlation";
-    aggregate.filter = judge_;
-    aggregate.has_value = true;
-    aggregate.estimate = *r;
-    aggregate.items = static_cast<int64_t>(values_.size());
-    scores_.aggregates.push_back(aggregate);
+    if (const auto r = pearson(lengths_, values_)) add_number("length_correlation", *r, values_.size());
   }
 
+  // Against every label that other people gave to the same answer.
   void add_human_agreement() {
-    std::map<std::string, std::vector<std::string>> human;
-    for (const Grade& grade : db_.grades_of(task_.key())) human[grade.request_hash].push_back(grade.label);
+    std::map<std::string, std::vector<Grade>> human;
+    for (const Grade& grade : db_.grades_of(task_.key())) {
+      if (kPeople + grade.annotator != judge_) human[grade.request_hash].push_back(grade);
+    }
+    std::map<int64_t, const Prompt*> prompts;
+    for (const StoredItem& item : items_) prompts[item.position] = &item.prompt;
     std::vector<Score> column;
+    std::vector<std::string> ours, theirs;
     for (const Words& words : words_) {
       const auto graded = human.find(words.question.request_hash);
       if (graded == human.end() || words.question.against != 0) continue;
       for (const Judgement& word : words.words) {
-        for (const std::string& label : graded->second)
-          column.push_back(value_score("human_agreement", judge_, word.label == label));
+        for (const Grade& grade : graded->second) {
+          const JudgeWord person = read_label_of_person(protocol_, *prompts.at(words.question.position), grade.label);
+          if (!word.score || !person.score) continue;
+          const bool same = protocol_.few_labels ? word.label == person.label : *word.score == *person.score;
+          column.push_back(value_score("human_agreement", judge_, same));
+          ours.push_back(word.label), theirs.push_back(person.label);
+        }
       }
     }
     add_mean(std::move(column));
+    if (!protocol_.few_labels || ours.empty()) return;
+    if (const auto kappa = cohen_kappa(ours, theirs)) add_number("human_kappa", {*kappa, {}}, ours.size());
   }
 
-  // (run, position, part) -> the two orders, for each repetition the mean is taken over what is there.
+  // One number that is no mean of items.
+  void add_number(const std::string& metric, const Estimate& value, size_t items) {
+    Aggregate aggregate;
+    aggregate.metric = metric;
+    aggregate.filter = judge_;
+    aggregate.has_value = true;
+    aggregate.estimate = value;
+    aggregate.items = static_cast<int64_t>(items);
+    scores_.aggregates.push_back(aggregate);
+  }
+
+  // Of the two orders in which a pair was shown, each with the mean over its repetitions.
   void add_pairs() {
     struct Pair {
-      std::optional<double> a_first, b_first;  // A's points
+      std::optional<double> a_first, b_first;  // A's points: 1 won, 0 lost, 0.5 tie
     };
     std::map<int64_t, std::map<std::pair<int64_t, int>, Pair>> runs;
     for (const Words& words : words_) {
       const JudgeQuestionRecord& question = words.question;
       if (question.against == 0) continue;
       Pair& pair = runs[question.against][{question.position, question.part}];
+      double points = 0;
+      int count = 0;
       for (const Judgement& word : words.words) {
-        if (!word.score) continue;
-        // The judge's A is whoever was shown first.
-        (question.presentation == "a-first" ? pair.a_first : pair.b_first) =
-            question.presentation == "a-first" ? *word.score : 1 - *word.score;
+        if (word.score) points += *word.score, ++count;
       }
+      if (count == 0) continue;
+      // The judge's A is whoever was shown first.
+      if (question.presentation == "a-first") pair.a_first = points / count;
+      if (question.presentation == "b-first") pair.b_first = 1 - points / count;
     }
+    // 1, 0 or 0.5 where a mean leans to a side or to none.
+    auto side = [](double points) { return points > 0.5 ? 1.0 : points < 0.5 ? 0.0 : 0.5; };
     for (const auto& [run, pairs] : runs) {
       std::vector<Score> wins, bias;
       for (const auto& [place, pair] : pairs) {
         const bool whole = pair.a_first && pair.b_first;
-        const bool agree = whole && *pair.a_first == *pair.b_first;
-        Score win = value_score("win_rate:" + std::to_string(run), judge_, agree ? *pair.a_first : 0.5);
+        const bool agree = whole && side(*pair.a_first) == side(*pair.b_first);
+        Score win = value_score("win_rate:" + std::to_string(run), judge_, agree ? side(*pair.a_first) : 0.5);
         if (!whole) win.outcome = Outcome::kMissing;
         wins.push_back(win);
         if (whole) bias.push_back(value_score("position_bias:" + std::to_string(run), judge_, !agree));
@@ -292,8 +344,11 @@ JudgeSummary add_judge_scores(ResultsDb& db, int64_t run, const Task& task, cons
   JudgeSummary summary;
   if (task.judge.empty()) return summary;
   const auto questions = db.judge_questions_of(run, task.name, task.convention);
-  for (const JudgeQuestionRecord& question : questions) summary.canonical = summary.canonical && question.canonical;
-  const auto judges = words_by_judge(db, questions);
+  auto judges = words_by_judge(db, questions);
+  if (!judges.empty()) {
+    summary.canonical = std::all_of(questions.begin(), questions.end(), [](const auto& one) { return one.canonical; });
+  }
+  judges.merge(words_of_people(db, task, items));
   for (const auto& [judge, words] : judges) JudgeNumbers(db, task, items, judge, words, scores).add();
   summary.judged = !judges.empty();
   if (!summary.judged) return summary;

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cmath>
+#include <filesystem>
 #include <set>
 
 #include "core/error.h"
@@ -108,16 +109,8 @@ class TaskPlanner {
 
 Plan make_plan(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry, const JudgeConfig& config) {
   Plan plan;
-  bool any = false;
-  for (const TaskRecord& record : db.tasks_of(run.id)) {
-    if (record.is_group) continue;
-    if (!config.task.empty() && !glob_match(config.task, record.task)) continue;
-    const Task* task = registry.find_task(record.task + "@" + record.convention);
-    if (!task || task->judge.empty()) continue;
-    any = true;
-    TaskPlanner(db, run, *task, config).add_to(plan);
-  }
-  if (!any)
+  for (const Task* task : judged_tasks(db, run, registry, config)) TaskPlanner(db, run, *task, config).add_to(plan);
+  if (plan.items.empty())
     throw_input(fmt::format("run {}", run.id), "has no task that a judge grades",
                 "such tasks say `judge:` in their file: mt_bench, alignbench, do_not_answer, ...");
   return plan;
@@ -196,7 +189,7 @@ class JudgementSink final : public ResponseSink {
     }
     const OpenQuestion& question = *questions_.at(index);
     const std::string& text = response.texts.front().text;
-    const Verdict verdict = question.pair ? read_pair(text) : question.protocol->read(*question.prompt, text);
+    const JudgeWord verdict = question.pair ? read_pair(text) : question.protocol->read(*question.prompt, text);
     Judgement judgement = judge_;
     judgement.request_hash = question.request_hash;
     judgement.prompt_version = question.prompt_version;
@@ -264,7 +257,25 @@ std::vector<const OpenQuestion*> still_open(ResultsDb& db, const Plan& plan, con
   return open;
 }
 
+JudgePrice price_of(const JudgeConfig& config, const std::string& model) {
+  if (!config.prices_file.empty()) return read_price(config.prices_file, model);
+  if (config.budget.money)
+    throw_input("--judge-budget", "a budget in money needs --judge-prices FILE", "or give a budget in tokens");
+  return {};
+}
+
 }  // namespace
+
+std::vector<const Task*> judged_tasks(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry,
+                                      const JudgeConfig& config) {
+  std::vector<const Task*> tasks;
+  for (const TaskRecord& record : db.tasks_of(run.id)) {
+    if (record.is_group || (!config.task.empty() && !glob_match(config.task, record.task))) continue;
+    const Task* task = registry.find_task(record.task + "@" + record.convention);
+    if (task && !task->judge.empty()) tasks.push_back(task);
+  }
+  return tasks;
+}
 
 JudgeBudget parse_budget(const std::string& text) {
   JudgeBudget budget;
@@ -304,14 +315,20 @@ std::unique_ptr<Backend> open_judge(const JudgeConfig& config) {
   return open_backend(config.judge, options);
 }
 
+void check_judge(const JudgeConfig& config) {
+  if (config.judge.find(':') != std::string::npos) {
+    price_of(config, open_judge(config)->info().label);
+  } else if (!std::filesystem::exists(config.judge)) {
+    throw_input("--judge " + config.judge, "no such file or folder",
+                "write a checkpoint folder, FILE.gguf, openai:NAME or scripted:FILE");
+  }
+}
+
 JudgeOutcome judge_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry, Backend& judge,
                        const JudgeConfig& config, const std::atomic<bool>& cancelled) {
   const BackendInfo& info = judge.info();
   if (!info.generate) throw_input(config.judge, "cannot write texts, so it cannot judge");
-  JudgePrice price;
-  if (!config.prices_file.empty()) price = read_price(config.prices_file, info.label);
-  if (config.budget.money && config.prices_file.empty())
-    throw_input("--judge-budget", "a budget in money needs --judge-prices FILE", "or give a budget in tokens");
+  const JudgePrice price = price_of(config, info.label);
   std::optional<ChatRenderer> renderer;
   if (!info.chat && info.chat_template)
     renderer.emplace(*info.chat_template, info.label + " chat template", info.bos_text, info.eos_text);

@@ -64,6 +64,10 @@ struct JudgeOutcome {
   bool folded_system = false;
 };
 
+// The tasks of a run that a judge grades and that config.task lets through.
+std::vector<const Task*> judged_tasks(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry,
+                                      const JudgeConfig& config);
+
 // Judges every answer of the run's tasks that have a protocol. Precondition: config.judge is not empty. Throws
 // Error(kInput) when no task of the run has a judge, or the judge can't generate.
 JudgeOutcome judge_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry, Backend& judge,
@@ -73,6 +77,10 @@ JudgeOutcome judge_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& 
 // the run was made with.
 JudgeOutcome judge_stored_run(ResultsDb& db, const StoredRun& run, std::vector<std::string> include, Backend& judge,
                               const JudgeConfig& config);
+
+// Whether the judge can be opened and has a price where one is needed, before a run is paid for. Throws as open_judge
+// and read_price do. A local checkpoint is only looked for: reading it can wait.
+void check_judge(const JudgeConfig& config);
 
 // The judge's backend, chat endpoint included. Throws as open_backend does.
 std::unique_ptr<Backend> open_judge(const JudgeConfig& config);

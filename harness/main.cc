@@ -31,6 +31,8 @@ constexpr Command kCommands[] = {
     {"grade", "Export answers for people to label, import their labels", declare_grade},
     {"samples", "Print items: prompt, raw response, extracted answer beside the gold one, score", declare_samples},
     {"selfcheck", "Prove on this machine that batch, order, memory and threads change no bit", declare_selfcheck},
+    {"doctor", "Say what this machine has, and what it lacks", declare_doctor},
+    {"sandbox", "Run programs as a code benchmark would: one, or a suite with expected verdicts", declare_sandbox},
 };
 
 // The first Ctrl-C asks for a clean end, the second ends at once.

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <regex>
+#include <thread>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -17,7 +18,9 @@
 #include "harness/scoring.h"
 #include "harness/version.h"
 #include "reports/results_db.h"
+#include "sandbox/sandbox.h"
 #include "tasks/documents.h"
+#include "tasks/programs.h"
 #include "tasks/prompt.h"
 #include "tasks/requests.h"
 
@@ -31,16 +34,45 @@ struct PreparedTask {
   std::vector<std::vector<std::string>> hashes;  // [item][part]
 };
 
+// Runs programs as their texts come, where there are cores that the model leaves free.
+class EarlyExecution {
+ public:
+  EarlyExecution(ProgramExecution& execution, const std::vector<PreparedTask>& tasks) : execution_(execution) {
+    for (const PreparedTask& prepared : tasks) {
+      if (!prepared.task->program) continue;
+      for (size_t i = 0; i < prepared.items.size(); ++i) {
+        askers_.emplace(prepared.hashes[i].front(), Asker{prepared.task, &prepared.items[i].prompt});
+      }
+    }
+  }
+  void start(const std::string& hash, const Response& response) {
+    auto [asker, end] = askers_.equal_range(hash);
+    for (; asker != end; ++asker) {
+      execution_.prefetch(make_programs(*asker->second.task, *asker->second.prompt, {response}));
+    }
+  }
+
+ private:
+  struct Asker {
+    const Task* task;
+    const Prompt* prompt;
+  };
+  ProgramExecution& execution_;
+  std::unordered_multimap<std::string, Asker> askers_;  // by request hash
+};
+
 // Passes responses on to the database and keeps them for the scores.
 class RecordingSink : public ResponseSink {
  public:
   RecordingSink(ResultsDb& db, const std::vector<std::string>& hashes,
-                std::unordered_map<std::string, Response>& answers, ProgressLine& line)
-      : db_(db), hashes_(hashes), answers_(answers), line_(line) {}
+                std::unordered_map<std::string, Response>& answers, ProgressLine& line, EarlyExecution* early,
+                bool bought)
+      : db_(db), hashes_(hashes), answers_(answers), line_(line), early_(early), bought_(bought) {}
 
   void deliver(size_t index, Response response) override {
     ASSAY_ASSERT(index < hashes_.size(), "a backend answers only what it was asked");
-    db_.store_response(hashes_[index], response);
+    db_.store_response(hashes_[index], response, bought_);
+    if (early_) early_->start(hashes_[index], response);
     bool added = answers_.emplace(hashes_[index], std::move(response)).second;
     ASSAY_ASSERT(added, "a backend answers a request once");
     ++done_;
@@ -52,8 +84,42 @@ class RecordingSink : public ResponseSink {
   const std::vector<std::string>& hashes_;
   std::unordered_map<std::string, Response>& answers_;
   ProgressLine& line_;
+  EarlyExecution* early_;  // may be null
+  bool bought_;
   int64_t done_ = 0;
 };
+
+// The sandbox of a run whose tasks have programs, and when they run.
+struct Execution {
+  std::unique_ptr<Sandbox> sandbox;
+  std::unique_ptr<ProgramExecution> programs;
+  std::unique_ptr<EarlyExecution> early;  // null: after the model
+};
+
+// Cores that the backend leaves free: all of them where the model runs elsewhere.
+int spare_cores(const RunConfig& config) {
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  const bool elsewhere = config.model.find(':') != std::string::npos || config.backend.device != "cpu";
+  if (elsewhere) return cores;
+  return config.backend.threads > 0 ? cores - config.backend.threads : 0;
+}
+
+Execution prepare_execution(const RunConfig& config, const std::vector<PreparedTask>& tasks) {
+  Execution out;
+  if (std::none_of(tasks.begin(), tasks.end(), [](const PreparedTask& one) { return one.task->program.has_value(); })) {
+    return out;
+  }
+  const int spare = spare_cores(config);
+  out.sandbox = std::make_unique<Sandbox>(config.sandbox.options(std::max(0, spare)));
+  announce(out.sandbox->state());
+  out.programs = std::make_unique<ProgramExecution>(*out.sandbox);
+  if (spare > 0) out.early = std::make_unique<EarlyExecution>(*out.programs, tasks);
+  std::fprintf(
+      stderr, "programs run %s, %d at once\n",
+      spare > 0 ? "while the model answers, on cores that it does not use" : "after the model, which uses every core",
+      out.sandbox->slots());
+  return out;
+}
 
 void check_capabilities(const Backend& backend, const std::vector<PreparedTask>& tasks) {
   const BackendInfo& info = backend.info();
@@ -335,6 +401,8 @@ RunOutcome run(const RunConfig& config, const std::atomic<bool>& cancelled) {
   const int64_t run_id = db->begin_run(run_record(config, backend->info(), records, tasks));
   store_plan(*db, run_id, records, tasks);
 
+  Execution execution = prepare_execution(config, tasks);
+
   // Known answers are not asked again.
   std::unordered_map<std::string, Response> answers = db->known_responses(all_hashes(tasks));
 
@@ -345,7 +413,7 @@ RunOutcome run(const RunConfig& config, const std::atomic<bool>& cancelled) {
     const OpenRequests open = open_requests(tasks, answers);
     if (!open.requests.empty() && !cancelled) {
       ProgressLine line(static_cast<int64_t>(open.requests.size()), static_cast<int64_t>(answers.size()));
-      RecordingSink sink(*db, open.hashes, answers, line);
+      RecordingSink sink(*db, open.hashes, answers, line, execution.early.get(), backend->info().bought);
       add_stats(outcome.stats, backend->answer(open.requests, sink, cancelled));
       line.finish();
     }
@@ -357,7 +425,9 @@ RunOutcome run(const RunConfig& config, const std::atomic<bool>& cancelled) {
 
   // Extraction, scores, results.
   for (const StoredRun& stored : db->find_runs(std::to_string(run_id))) {
-    if (stored.id == run_id) outcome.missing = score_stored_run(*db, stored, registry);
+    if (stored.id == run_id) {
+      outcome.missing = score_stored_run(*db, stored, registry, execution.programs.get(), cancelled);
+    }
   }
   outcome.complete = outcome.missing == 0 && !cancelled;
   db->finish_run(run_id, outcome.complete, stats_json(outcome.stats));

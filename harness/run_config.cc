@@ -89,6 +89,7 @@ void add_http_flags(CLI::App& command, HttpOptions& options) {
 
 void add_run_flags(CLI::App& command, RunConfig& config) {
   add_task_flags(command, config);
+  add_sandbox_flags(command, config.sandbox);
   add_http_flags(command, config.backend.http);
   add_judge_flags(command, config.judge);
   command.add_flag("--compare-system-prompt", config.compare_system_prompt,

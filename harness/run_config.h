@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/judging.h"
+#include "harness/sandbox_flags.h"
 #include "model_backend/backend.h"
 
 namespace CLI {
@@ -43,6 +44,7 @@ struct RunConfig {
 
   JudgeConfig judge;                   // who grades the run's open answers; nobody by default
   bool compare_system_prompt = false;  // run with and without the system prompt, and compare
+  SandboxFlags sandbox;                // how programs are held
 
   bool json = false;
 };

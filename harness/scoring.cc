@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "harness/judge_scores.h"
 #include "tasks/metrics.h"
+#include "tasks/programs.h"
 
 namespace assay {
 namespace {
@@ -41,10 +42,30 @@ std::vector<std::vector<Score>> by_metric(const std::vector<std::vector<Score>>&
   return columns;
 }
 
+// All at once, so that every slot has work; then each item's own.
+void run_programs(const Task& task, std::vector<AnsweredItem>& items, ProgramExecution& execution,
+                  const std::atomic<bool>& cancelled) {
+  std::vector<std::vector<std::optional<ProgramJob>>> jobs;
+  for (const AnsweredItem& item : items) jobs.push_back(make_programs(task, *item.prompt, item.responses));
+  for (const auto& of_item : jobs) execution.prefetch(of_item);
+  for (size_t i = 0; i < items.size(); ++i) items[i].outcomes = execution.run(jobs[i], cancelled);
+}
+
+std::vector<std::vector<std::optional<ProgramOutcome>>> outcomes_of(const std::vector<AnsweredItem>& items) {
+  std::vector<std::vector<std::optional<ProgramOutcome>>> out;
+  for (const AnsweredItem& item : items) out.push_back(item.outcomes);
+  return out;
+}
+
 std::string shown_note(const std::string& note, const TaskScores& scores) {
   std::string out = note;
   auto add = [&](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
   if (scores.too_long > 0) add(fmt::format("{} prompts were longer than the context: missing", scores.too_long));
+  if (scores.programs > 0) {
+    add(fmt::format("{} programs run in sandbox mode {}, {} of them inline", scores.programs, scores.sandbox,
+                    scores.inline_programs));
+  }
+  if (!scores.not_installed.empty()) add(scores.not_installed + ": missing");
   if (scores.truncated > 0) add(fmt::format("{} prompts were cut from the left to fit the context", scores.truncated));
   return out;
 }
@@ -54,12 +75,21 @@ std::string shown_note(const std::string& note, const TaskScores& scores) {
 TaskScores score_task(const Task& task, const std::vector<AnsweredItem>& items) {
   TaskScores out;
   for (const AnsweredItem& item : items) {
-    out.by_position.push_back(score_item(task, *item.prompt, item.responses));
+    out.by_position.push_back(task.program ? score_programs(task, *item.prompt, item.outcomes)
+                                           : score_item(task, *item.prompt, item.responses));
     bool missing = false, too_long = false, truncated = false;
     for (const auto& response : item.responses) {
       missing = missing || !response || response->status != ResponseStatus::kAnswered;
       too_long = too_long || (response && response->status == ResponseStatus::kTooLong);
       truncated = truncated || (response && response->truncated);
+    }
+    for (const auto& outcome : item.outcomes) {
+      if (!outcome) continue;
+      missing = missing || outcome->verdict == Verdict::kSandboxError || outcome->verdict == Verdict::kNotInstalled;
+      ++out.programs;
+      out.inline_programs += task.program->language == Language::kPython && outcome->mode == ProgramMode::kInline;
+      out.sandbox = outcome->sandbox;
+      if (outcome->verdict == Verdict::kNotInstalled) out.not_installed = outcome->reason;
     }
     out.missing += missing;
     out.too_long += too_long;
@@ -150,7 +180,41 @@ std::vector<TaskRecord> task_records(const TaskSelection& selection, const TaskR
   return records;
 }
 
-int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry) {
+TaskRegistry load_registry_of(const StoredRun& run, std::vector<std::string> include) {
+  if (include.empty() && run.settings.contains("include")) {
+    include = run.settings["include"].get<std::vector<std::string>>();
+  }
+  return load_registry(include);
+}
+
+bool has_programs(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry) {
+  for (const TaskRecord& record : db.tasks_of(run.id)) {
+    const Task* task = record.is_group ? nullptr : registry.find_task(record.task + "@" + record.convention);
+    if (task && task->program) return true;
+  }
+  return false;
+}
+
+namespace {
+
+std::vector<Aggregate> stored_numbers(ResultsDb& db, int64_t run, const TaskRecord& task) {
+  std::vector<Aggregate> out;
+  for (const ReportRow& row : db.report_rows({run})) {
+    if (row.task != task.task || row.convention != task.convention) continue;
+    Aggregate number;
+    number.metric = row.metric, number.filter = row.filter, number.higher_is_better = row.higher_is_better;
+    number.has_value = row.value.has_value();
+    number.estimate.value = row.value.value_or(0), number.estimate.stderr_ = row.stderr_;
+    number.items = row.n, number.unparsed = row.unparsed, number.missing = row.missing;
+    out.push_back(std::move(number));
+  }
+  return out;
+}
+
+}  // namespace
+
+int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry, ProgramExecution* execution,
+                         const std::atomic<bool>& cancelled) {
   std::map<std::string, std::vector<Aggregate>> numbers;
   std::vector<TaskRecord> records = db.tasks_of(run.id);
   int64_t missing = 0;
@@ -162,9 +226,18 @@ int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry
       throw_input(key, fmt::format("run {} has this task, the task files do not", run.id),
                   "give the folder that defines it with --include");
     }
+    if (task->program && !execution) {
+      numbers[key] = stored_numbers(db, run.id, record);
+      if (!numbers[key].empty()) missing += numbers[key].front().missing;
+      continue;
+    }
     std::vector<StoredItem> stored = db.items_of(run.id, record.task, record.convention);
     std::vector<AnsweredItem> items;
-    for (const StoredItem& item : stored) items.push_back({&item.prompt, item.responses});
+    for (const StoredItem& item : stored) items.push_back({&item.prompt, item.responses, {}});
+    if (task->program) {
+      run_programs(*task, items, *execution, cancelled);
+      db.put_verdicts(run.id, record.task, record.convention, outcomes_of(items));
+    }
     TaskScores scores = score_task(*task, items);
     const JudgeSummary judged = add_judge_scores(db, run.id, *task, stored, scores);
     db.put_scores(run.id, record.task, record.convention, scores.by_position);

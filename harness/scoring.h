@@ -1,12 +1,14 @@
 // Responses -> scores -> numbers, for a run and for `assay score`: needs tasks and a database, never a model.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/records.h"
+#include "harness/execution.h"
 #include "reports/aggregate.h"
 #include "reports/results_db.h"
 #include "tasks/task_file.h"
@@ -17,14 +19,18 @@ namespace assay {
 struct AnsweredItem {
   const Prompt* prompt = nullptr;  // not owned
   std::vector<std::optional<Response>> responses;
+  std::vector<std::optional<ProgramOutcome>> outcomes;  // tasks with programs: one a sample
 };
 
 struct TaskScores {
   std::vector<std::vector<Score>> by_position;
-  std::vector<Aggregate> aggregates;  // one a metric and filter
-  int64_t missing = 0;                // items without an answer
-  int64_t too_long = 0;               // of these, those that did not fit the context
-  int64_t truncated = 0;              // items whose prompt was cut
+  std::vector<Aggregate> aggregates;          // one a metric and filter
+  int64_t missing = 0;                        // items without an answer
+  int64_t too_long = 0;                       // of these, those that did not fit the context
+  int64_t truncated = 0;                      // items whose prompt was cut
+  int64_t programs = 0, inline_programs = 0;  // programs run; Python programs whose tests ran in the same process
+  std::string sandbox;                        // mode that they ran in
+  std::string not_installed;                  // the tool that is missing
 };
 
 TaskScores score_task(const Task& task, const std::vector<AnsweredItem>& items);
@@ -39,7 +45,15 @@ std::vector<TaskRecord> task_records(const TaskSelection& selection, const TaskR
                                      const std::optional<int>& num_fewshot);
 
 // Scores every task that the stored run has, again, with today's patterns and metrics, and its groups.
+// Answers that are programs are run by `execution`; where it is null, tasks that have any keep their stored scores.
 // Throws Error(kInput) when a task of the run is not in the registry any more. Gives the number of missing items.
-int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry);
+int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry, ProgramExecution* execution,
+                         const std::atomic<bool>& cancelled);
+
+// The task files of a stored run: the given folders, or where there are none those it was made with.
+TaskRegistry load_registry_of(const StoredRun& run, std::vector<std::string> include);
+
+// Whether any task of the stored run has answers that are programs.
+bool has_programs(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry);
 
 }  // namespace assay

@@ -203,14 +203,13 @@ std::vector<Request> selfcheck_requests(int count, uint64_t seed, int words) {
   return requests;
 }
 
-void selfcheck(const std::string& model, const BackendOptions& options, int count, int alone,
+void selfcheck(const std::string& model, const BackendOptions& options, const SelfcheckSize& size,
                const std::function<void(const SelfcheckResult&)>& report, const std::atomic<bool>& cancelled) {
   constexpr uint64_t kSeed = 7;
-  constexpr int kWords = 160;
-  Check check(model, options, selfcheck_requests(count, kSeed, kWords), report, cancelled);
+  Check check(model, options, selfcheck_requests(size.requests, kSeed, size.words), report, cancelled);
 
   check.compare("once more", check.everything());
-  check.compare_alone(alone);
+  check.compare_alone(size.alone);
   std::vector<size_t> order = check.everything();
   std::reverse(order.begin(), order.end());
   check.compare("in reverse order", order);
@@ -219,7 +218,7 @@ void selfcheck(const std::string& model, const BackendOptions& options, int coun
   order.resize(order.size() / 2);
   check.compare("one half of them", order);
   check.compare("after a restart", options);
-  for (int rows : {7, 64, 1000}) {
+  for (int rows : {33, 256, 1000}) {
     BackendOptions other = options;
     other.batch_tokens = rows;
     check.compare(fmt::format("--batch-tokens {}", rows), other);

@@ -25,10 +25,16 @@ struct SelfcheckResult {
 // the same count and seed; no text has more than about `words` words.
 std::vector<Request> selfcheck_requests(int count, uint64_t seed, int words);
 
-// Answers `count` requests in the precision of `options` under the plainest setting, then under every other, and calls
-// `report` as each is compared. `alone`: how many of the requests are asked one at a time (0 = all). What options say
+struct SelfcheckSize {
+  int requests = 400;
+  int words = 160;  // of the longest text, about
+  int alone = 40;   // how many of the requests are asked one at a time; 0 = all
+};
+
+// Answers the requests in the precision of `options` under the plainest setting, then under every other, and calls
+// `report` as each is compared. What options say
 // of threads, memory and batch is the plainest setting's. Throws Error as open_backend and Backend::answer do.
-void selfcheck(const std::string& model, const BackendOptions& options, int count, int alone,
+void selfcheck(const std::string& model, const BackendOptions& options, const SelfcheckSize& size,
                const std::function<void(const SelfcheckResult&)>& report, const std::atomic<bool>& cancelled);
 
 }  // namespace assay

@@ -15,8 +15,7 @@ struct SelfcheckOptions {
   std::string model;
   std::string dtype;  // empty: both
   BackendOptions backend;
-  int requests = 400;
-  int alone = 40;
+  SelfcheckSize size;
   bool json = false;
 };
 
@@ -35,7 +34,7 @@ int selfcheck_command(SelfcheckOptions& options) {
   const std::vector<std::string> both = {"float32", "bfloat16"};
   for (const std::string& dtype : options.dtype.empty() ? both : std::vector<std::string>{options.dtype}) {
     options.backend.dtype = dtype;
-    selfcheck(options.model, options.backend, options.requests, options.alone, report, g_cancelled);
+    selfcheck(options.model, options.backend, options.size, report, g_cancelled);
   }
   if (options.json) fmt::print("{}\n", all.dump());
   return equal && !g_cancelled ? kExitDone : kExitIncomplete;
@@ -51,10 +50,10 @@ void declare_selfcheck(CLI::App& command, int& exit_code) {
   command.add_option("--device", options->backend.device, "cpu or cuda")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
-  command.add_option("--requests", options->requests, "How many requests are asked under each setting")
+  command.add_option("--requests", options->size.requests, "How many requests are asked under each setting")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command.add_option("--alone", options->alone, "How many of them are also asked one at a time; 0 = all")
+  command.add_option("--alone", options->size.alone, "How many of them are also asked one at a time; 0 = all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command.add_flag("--json", options->json, "One JSON value on stdout, everything else on stderr");

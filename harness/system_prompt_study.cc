@@ -32,10 +32,8 @@ std::string with_interval(const Estimate& estimate) {
 
 }  // namespace
 
-std::string render_system_prompt_study(ResultsDb& db, int64_t without, int64_t with) {
-  TextTable table;
-  table.columns = {{"task"},       {"metric"},           {"judge"},      {"without", true},
-                   {"with", true}, {"difference", true}, {"items", true}};
+std::vector<SystemPromptRow> compare_system_prompt(ResultsDb& db, int64_t without, int64_t with) {
+  std::vector<SystemPromptRow> rows;
   for (const TaskRecord& task : db.tasks_of(without)) {
     if (task.is_group) continue;
     const Columns before = columns_of(db, without, task), after = columns_of(db, with, task);
@@ -49,12 +47,40 @@ std::string render_system_prompt_study(ResultsDb& db, int64_t without, int64_t w
         a.push_back(value), b.push_back(same->second), differences.push_back(same->second - value);
       }
       if (differences.empty()) continue;
-      table.rows.push_back({task.task, column.first, column.second, fmt::format("{:.3f}", mean(a).value),
-                            fmt::format("{:.3f}", mean(b).value), with_interval(mean(differences)),
-                            std::to_string(differences.size())});
+      rows.push_back({task.task, column.first, column.second, mean(a).value, mean(b).value, mean(differences),
+                      differences.size()});
     }
   }
+  return rows;
+}
+
+std::string render_system_prompt_study(const std::vector<SystemPromptRow>& rows) {
+  TextTable table;
+  table.columns = {{"task"},       {"metric"},           {"judge"},      {"without", true},
+                   {"with", true}, {"difference", true}, {"items", true}};
+  for (const SystemPromptRow& row : rows) {
+    table.rows.push_back({row.task, row.metric, row.judge, fmt::format("{:.3f}", row.without),
+                          fmt::format("{:.3f}", row.with), with_interval(row.difference), std::to_string(row.items)});
+  }
   return "System prompt (Table 14), the same items without and with it\n" + table.plain();
+}
+
+Json to_json(const std::vector<SystemPromptRow>& rows) {
+  Json out = Json::array();
+  for (const SystemPromptRow& row : rows) {
+    Json interval = nullptr;
+    if (const auto& error = row.difference.stderr_)
+      interval = {row.difference.value - kZ95 * *error, row.difference.value + kZ95 * *error};
+    out.push_back({{"task", row.task},
+                   {"metric", row.metric},
+                   {"judge", row.judge},
+                   {"without", row.without},
+                   {"with", row.with},
+                   {"difference", row.difference.value},
+                   {"ci95", interval},
+                   {"n", row.items}});
+  }
+  return out;
 }
 
 }  // namespace assay

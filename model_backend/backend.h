@@ -24,6 +24,7 @@ struct BackendInfo {
   bool loglikelihood = false;
   bool rolling = false;
   bool generate = false;
+  bool bought = false;     // answers cost money: none may be lost once it is here
   bool chat = false;       // answers kChat itself; otherwise the harness renders messages with chat_template
   int context_length = 0;  // tokens; 0 = not known
   std::optional<std::string> chat_template;  // Jinja; rendered by the harness, never by the backend

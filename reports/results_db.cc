@@ -13,6 +13,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/text.h"
 #include "reports/schema.h"
 
 namespace assay {
@@ -567,13 +568,14 @@ std::unordered_map<std::string, Response> ResultsDb::known_responses(const std::
   return known;
 }
 
-void ResultsDb::store_response(const std::string& request_hash, const Response& response) {
+void ResultsDb::store_response(const std::string& request_hash, const Response& response, bool soon) {
   if (response.status == ResponseStatus::kFailed) return;
   auto& db = *implementation_;
   std::lock_guard lock(db.queue_mutex_);
   if (db.write_error_) std::rethrow_exception(db.write_error_);
   db.queue_.emplace_back(request_hash, response);
-  if (db.queue_.size() >= kFlushCount) db.queue_changed_.notify_all();
+  if (soon) db.flush_wanted_ = true;
+  if (soon || db.queue_.size() >= kFlushCount) db.queue_changed_.notify_all();
 }
 
 void ResultsDb::flush() {
@@ -613,6 +615,41 @@ void ResultsDb::put_scores(int64_t run, const std::string& task, const std::stri
           .bind(score.weight)
           .bind(score.extracted)
           .bind(score.gold)
+          .run();
+    }
+  }
+  transaction.commit();
+}
+
+void ResultsDb::put_verdicts(int64_t run, const std::string& task, const std::string& convention,
+                             const std::vector<std::vector<std::optional<ProgramOutcome>>>& outcomes) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Transaction transaction(db.main_);
+  Query(db.main_, "DELETE FROM verdicts WHERE run_id = ? AND task = ? AND convention = ?")
+      .bind(run)
+      .bind(task)
+      .bind(convention)
+      .run();
+  for (size_t position = 0; position < outcomes.size(); ++position) {
+    for (size_t sample = 0; sample < outcomes[position].size(); ++sample) {
+      const auto& outcome = outcomes[position][sample];
+      if (!outcome) continue;
+      Query(db.main_, "INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+          .bind(run)
+          .bind(task)
+          .bind(convention)
+          .bind(static_cast<int64_t>(position))
+          .bind(static_cast<int64_t>(sample))
+          .bind(to_string(outcome->verdict))
+          .bind(replace_invalid_utf8(outcome->reason))
+          .bind(outcome->output)
+          .bind(outcome->truncated ? 1 : 0)
+          .bind(outcome->cpu_s)
+          .bind(outcome->wall_s)
+          .bind(outcome->attempts)
+          .bind(to_string(outcome->mode))
+          .bind(outcome->sandbox)
           .run();
     }
   }

@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/program_runner.h"
 #include "core/records.h"
 #include "reports/aggregate.h"
 #include "reports/report.h"
@@ -117,14 +118,18 @@ class ResultsDb {
   // Responses known for any of these hashes, from whatever run.
   std::unordered_map<std::string, Response> known_responses(const std::vector<std::string>& hashes);
   // Queues a response; returns at once. The first of two with one hash stays. kFailed ones are not stored: a lost
-  // request is asked again. Throws what the writing thread ran into.
-  void store_response(const std::string& request_hash, const Response& response);
+  // request is asked again. It is on disk within a second, and with `soon` as quickly as the disk takes it. Throws what
+  // the writing thread ran into.
+  void store_response(const std::string& request_hash, const Response& response, bool soon = false);
   // Returns when everything queued is on disk. Throws what the writing thread ran into.
   void flush();
 
   // Replaces the task's scores and numbers in this run.
   void put_scores(int64_t run, const std::string& task, const std::string& convention,
                   const std::vector<std::vector<Score>>& scores_by_position);
+  // Replaces what became of the task's programs in this run: [position][sample], nothing where there was no program.
+  void put_verdicts(int64_t run, const std::string& task, const std::string& convention,
+                    const std::vector<std::vector<std::optional<ProgramOutcome>>>& outcomes);
   void put_aggregates(int64_t run, const std::string& task, const std::string& convention,
                       const std::vector<Aggregate>& aggregates);
   void finish_run(int64_t run, bool complete, const Json& stats);

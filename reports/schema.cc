@@ -142,9 +142,29 @@ CREATE VIEW wrong_items AS
   WHERE scores.value = 0;
 )sql";
 
+constexpr const char* kVersion3 = R"sql(
+CREATE TABLE verdicts (
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  task TEXT NOT NULL,
+  convention TEXT NOT NULL,
+  position INTEGER NOT NULL,       -- of the item in the task
+  sample INTEGER NOT NULL,
+  verdict TEXT NOT NULL,           -- pass, wrong_answer, runtime_error, timeout, memory_limit, output_limit,
+                                   -- sandbox_error, not_installed
+  reason TEXT NOT NULL,
+  output TEXT NOT NULL,            -- stdout and stderr: head and tail
+  truncated INTEGER NOT NULL,
+  cpu_s REAL NOT NULL,
+  wall_s REAL NOT NULL,
+  attempts INTEGER NOT NULL,       -- 2: the first ended in sandbox_error
+  mode TEXT NOT NULL,              -- split, inline
+  sandbox TEXT NOT NULL,           -- namespaces, landlock, none
+  PRIMARY KEY (run_id, task, convention, position, sample)) WITHOUT ROWID;
+)sql";
+
 // A judge's word on a response is stored once, whatever asked for it; which words count for a run is in
 // judge_questions.
-constexpr const char* kVersion3 = R"sql(
+constexpr const char* kVersion4 = R"sql(
 ALTER TABLE judgements ADD COLUMN label TEXT NOT NULL DEFAULT '';            -- "unsafe", "6", "A", ...
 ALTER TABLE judgements ADD COLUMN problem TEXT NOT NULL DEFAULT '';          -- why there is no score
 ALTER TABLE judgements ADD COLUMN answered_by TEXT NOT NULL DEFAULT '';      -- the model's name as its server gives it
@@ -175,7 +195,7 @@ CREATE TABLE grades (
   PRIMARY KEY (request_hash, task, annotator)) WITHOUT ROWID;
 )sql";
 
-constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3};
+constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3, kVersion4};
 
 }  // namespace
 

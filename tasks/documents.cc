@@ -159,6 +159,11 @@ std::vector<std::string> file_labels(const std::vector<std::string>& files) {
   return labels;
 }
 
+bool is_wanted_row(const DataSpec& data, const std::string& split, int64_t row) {
+  auto range = data.rows.find(split);
+  return range == data.rows.end() || (row >= range->second.first && row < range->second.second);
+}
+
 }  // namespace
 
 std::vector<Document> load_documents(const Task& task, const std::string& split, const DataRoot& root) {
@@ -173,6 +178,7 @@ std::vector<Document> load_documents(const Task& task, const std::string& split,
   for (size_t f = 0; f < files.size(); ++f) {
     std::vector<DataRow> rows = read_data_file(files[f], task.data);
     for (size_t row = 0; row < rows.size(); ++row) {
+      if (!is_wanted_row(task.data, split, static_cast<int64_t>(row))) continue;
       if (transform && !transform->apply(rows[row].fields, rows[row].where)) continue;
       documents.push_back({split + "/" + labels[f] + "/" + std::to_string(row), std::move(rows[row].fields)});
     }

@@ -204,6 +204,23 @@ void truncate_filter(const Json& options, Answers& answers, const Json&) {
   }
 }
 
+// The first fenced block of a chat model's answer; an open one reaches to the end. `otherwise: text` keeps an answer
+// that has none.
+void code_block_filter(const Json& options, Answers& answers, const Json&) {
+  const bool keep = option<std::string>(options, "otherwise", "none") == "text";
+  for (Answer& answer : answers) {
+    const std::string text = text_of(answer);
+    const size_t fence = text.find("```");
+    const size_t begin = fence == std::string::npos ? fence : text.find('\n', fence);
+    if (begin == std::string::npos) {
+      if (!keep) answer = std::nullopt;
+      continue;
+    }
+    const size_t end = text.find("```", begin);
+    answer = text.substr(begin + 1, end == std::string::npos ? end : end - begin - 1);
+  }
+}
+
 // ---- the table
 
 struct FilterRow {
@@ -228,6 +245,7 @@ const FilterRow kFilters[] = {
     {"number", {}, number_filter},
     {"final_answer", {"language"}, final_answer_filter},
     {"truncate", {"until"}, truncate_filter},
+    {"code_block", {"otherwise"}, code_block_filter},
 };
 
 const FilterRow* find_filter(const std::string& name) {
@@ -253,6 +271,7 @@ bool has_right_type(const std::string& option, const Json& value) {
   if (option == "regexes_to_ignore") return value.is_null() || is_text_list(value);
   if (option == "mapping_dict") return value.is_object();
   if (option == "until") return value.is_string() || is_text_list(value);
+  if (option == "otherwise") return value == "text" || value == "none";
   if (option == "language") return value == "en" || value == "zh";
   return true;
 }

@@ -14,6 +14,7 @@
 //                       end of its sentence or line
 //   number              (ours) the first number inside what was found so far
 //   truncate            (ours) the text before the first of `until`
+//   code_block          (ours) the first fenced block; `otherwise: text` keeps a text that has none, else none found
 #pragma once
 
 #include <optional>

@@ -35,6 +35,9 @@ const MetricInfo kMetrics[] = {
     {"brier_score", "mean", false, {kChoice}},
     {"exact_match", "mean", true, {kChoice, kAnswer}},
     {"f1", "mean", true, {kAnswer}},
+    {"pass@1", "mean", true, {kAnswer}},
+    {"pass@10", "mean", true, {kAnswer}},
+    {"pass@100", "mean", true, {kAnswer}},
     {"score", "mean", true, {kAnswer}},
     {"refusal", "mean", false, {kAnswer}},
     {"repetition", "mean", false, {kAnswer}},
@@ -438,6 +441,10 @@ const MetricInfo* find_metric(const std::string& name) {
   for (const MetricInfo& metric : kMetrics)
     if (metric.name == name) return &metric;
   return nullptr;
+}
+
+bool is_pass_at(const std::string& metric) {
+  return starts_with(metric, "pass@");
 }
 
 std::string metric_defect(const MetricSpec& metric, OutputType type) {

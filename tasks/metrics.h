@@ -25,6 +25,8 @@
 //     refusal          share of the texts that read as a refusal (phrases: judge/text_signs.h)
 //     repetition       share of the texts that reached the token limit and end in a loop
 //     f1               share of tokens in common after the treatment of SQuAD: 2PR/(P+R)
+//   generate_until with a `program` (tasks/programs.h)
+//     pass@k           chance that one of k samples passes, by the unbiased estimator from the n samples there are
 #pragma once
 
 #include <optional>
@@ -53,6 +55,9 @@ struct MetricInfo {
   std::vector<OutputType> output_types;  // where it makes sense
 };
 const MetricInfo* find_metric(const std::string& name);
+
+// Metrics of programs that are run, "pass@k": scored by tasks/programs.h.
+bool is_pass_at(const std::string& metric);
 
 // Why a metric can't be used with an output type: unknown, wrong type, an unknown option, a pattern that does not
 // compile. Empty when it can. For loaders.

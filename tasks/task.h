@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "core/program_runner.h"
 #include "core/records.h"
 
 namespace assay {
@@ -29,6 +30,7 @@ struct DataSpec {
   // Folder that relative paths start from: empty = the data folder (--data); else the folder of the task file.
   std::string base;
   std::string rows_at;  // json: pointer to the list of rows, e.g. "/examples"; empty = the top
+  std::map<std::string, std::pair<int64_t, int64_t>> rows;  // split -> half-open range of rows; absent = all
   // csv, tsv: columns of numbers give numbers, empty cells null, as the loader behind `dataset_path: csv` does.
   bool typed_columns = false;
 };
@@ -76,6 +78,19 @@ struct MetricSpec {
   Json options = Json::object();               // exact_match: ignore_case, ignore_punctuation, regexes_to_ignore, ...
 };
 
+// Answers that are programs: how one becomes a job (core/program_runner.h). The texts are Jinja over the document's
+// fields and `answer`, the text that the first filter leaves; all but `text` may be empty.
+struct ProgramSpec {
+  Language language = Language::kPython;
+  std::string text, tests, setup, entry_point;
+  ProgramMode mode = ProgramMode::kSplit;
+  std::string name;                       // names an item in `inline_items`
+  std::vector<std::string> inline_items;  // these run inline, whatever `mode` is
+  ProgramLimits limits;
+  std::vector<std::pair<std::string, std::string>>
+      by;  // name -> text: numbers apart for each value that the text takes
+};
+
 // Published rows that this task stands for (baselines).
 struct PublishedRow {
   std::string benchmark, metric, method, source;
@@ -119,6 +134,7 @@ struct Task {
   std::string judge;
   std::vector<FilterPipeline> filters;  // never empty for kGenerate: "none" with take_first
   std::vector<MetricSpec> metrics;      // the first is the task's headline
+  std::optional<ProgramSpec> program;   // generated answers that are run
   std::vector<PublishedRow> published;
   bool word_counts = false;  // kRolling: unused by scores, kept for lm-eval's word_perplexity
 

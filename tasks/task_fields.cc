@@ -30,7 +30,7 @@ const std::vector<std::string>& known_fields() {
       "should_decontaminate", "doc_to_decontamination_query", "num_proc", "task_list",
       // ours
       "convention", "data", "foreach", "subgroup", "note", "published", "reversed", "unconditional_context",
-      "truncate_left", "next_turns", "temperature_by", "judge"};
+      "truncate_left", "program", "next_turns", "temperature_by", "judge"};
   return fields;
 }
 
@@ -172,6 +172,7 @@ class TaskReader {
     read_generation();
     read_conversation();
     read_filters();
+    read_program();
     read_metrics();
     if (auto published = field("published")) task_.published = read_published(*published);
   }
@@ -212,10 +213,11 @@ class TaskReader {
   }
 
   void read_own_data(const ConfigNode& data) {
-    data.only({"source", "format", "columns", "files", "rows_at"});
+    data.only({"source", "format", "columns", "files", "rows", "rows_at"});
     set_base(data);
     if (auto source = data.field("source")) task_.data.source = source->text();
     if (auto columns = data.field("columns")) task_.data.columns = columns->texts();
+    if (auto rows = data.field("rows")) read_rows(*rows);
     if (auto rows_at = data.field("rows_at")) task_.data.rows_at = rows_at->text();
     if (auto format = data.field("format")) {
       task_.data.format = format->text();
@@ -472,7 +474,46 @@ class TaskReader {
       field("output_type")->fail("conversations and judges are for generate_until");
   }
 
+  void read_rows(const ConfigNode& rows) {
+    for (const auto& [split, unused] : rows.json().items()) {
+      const std::vector<ConfigNode> ends = rows.field(split)->items();
+      if (ends.size() != 2) rows.fail("a range of rows is [first, end]");
+      task_.data.rows[split] = {ends[0].integer(0, INT64_MAX), ends[1].integer(1, INT64_MAX)};
+    }
+  }
+
   // --- judging
+
+  void read_program() {
+    auto node = field("program");
+    if (!node) return;
+    node->only({"language", "text", "tests", "setup", "entry_point", "mode", "name", "inline", "limits", "by"});
+    ProgramSpec spec;
+    if (auto language = node->field("language")) {
+      if (!language_from_string(language->text(), spec.language)) {
+        language->fail("is not a language", "there are python, cpp, js, java, php, ts, cs, sh");
+      }
+    }
+    auto read_text = [&](const char* key, std::string& target) {
+      if (auto text = node->field(key)) target = text->text();
+    };
+    spec.text = "{{answer}}";
+    read_text("text", spec.text), read_text("tests", spec.tests), read_text("setup", spec.setup);
+    read_text("entry_point", spec.entry_point), read_text("name", spec.name);
+    if (spec.tests.empty()) node->fail("`tests` is missing");
+    if (auto mode = node->field("mode")) {
+      if (mode->text() != "split" && mode->text() != "inline") mode->fail("is split or inline");
+      if (mode->text() == "inline") spec.mode = ProgramMode::kInline;
+    }
+    if (auto items = node->field("inline")) spec.inline_items = items->texts();
+    if (auto limits = node->field("limits"))
+      spec.limits = limits_from_json(limits->json(), limits->where(), spec.limits);
+    if (auto by = node->field("by")) {
+      for (const auto& [name, unused] : by->json().items()) spec.by.emplace_back(name, by->field(name)->text());
+    }
+    if (task_.output_type != OutputType::kGenerate) node->fail("is for output_type generate_until");
+    task_.program = std::move(spec);
+  }
 
   void read_filters() {
     auto list = field("filter_list");
@@ -516,6 +557,12 @@ class TaskReader {
       for (const std::string& name : default_metrics(task_.output_type)) {
         const MetricInfo* info = find_metric(name);
         task_.metrics.push_back({name, "", info ? info->higher_is_better : true});
+      }
+    }
+    for (const MetricSpec& metric : task_.metrics) {
+      if (is_pass_at(metric.metric) != task_.program.has_value()) {
+        beyond(*field(task_.program ? "program" : "metric_list"),
+               "pass@k is the metric of tasks that have a program, and their only one");
       }
     }
     for (const MetricSpec& metric : task_.metrics) task_.word_counts |= metric.metric == "word_perplexity";

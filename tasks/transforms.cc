@@ -1,6 +1,7 @@
 #include "tasks/transforms.h"
 
 #include <charconv>
+#include <ctime>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -133,12 +134,61 @@ bool open_question(Json& fields, const std::string& where) {
   return !fields["aliases"].empty();
 }
 
+// Name of the first function of `code` that `tests` call; empty when there is none.
+std::string called_function(const std::string& code, const std::string& tests) {
+  for (const auto& groups : PythonRegex::cached(R"((?m)^def\s+(\w+))").find_all(code))
+    if (tests.find(groups.back() + "(") != std::string::npos) return groups.back();
+  return "";
+}
+
+// Both layouts of MBPP (text, test_list, test_setup_code; prompt, test, test_imports) -> text, tests, code with plain
+// line ends, setup, entry_point.
+bool mbpp(Json& fields, const std::string& where) {
+  if (!fields.contains("text")) fields["text"] = text_field(fields, "prompt", where);
+  const char* list = fields.contains("test_list") ? "test_list" : "test";
+  std::string tests, setup = fields.value("test_setup_code", "");
+  for (const std::string& line : text_list(field(fields, list, where), list, where))
+    tests += (tests.empty() ? "" : "\n") + line;
+  if (fields.contains("test_imports"))
+    for (const std::string& line : text_list(fields["test_imports"], "test_imports", where)) setup += line + "\n";
+  fields["code"] = replace_all(text_field(fields, "code", where), "\r\n", "\n");
+  fields["tests"] = tests;
+  fields["setup"] = replace_all(setup, "\r\n", "\n");
+  fields["entry_point"] = called_function(fields["code"].get<std::string>(), tests);
+  return true;
+}
+
+// "2023-07" of seconds since 1970.
+std::string month_of(int64_t seconds) {
+  const std::time_t time = seconds;
+  std::tm parts = {};
+  gmtime_r(&time, &parts);
+  char text[16];
+  std::strftime(text, sizeof text, "%Y-%m", &parts);
+  return text;
+}
+
+// A contest problem -> definitions (classes that the stub shows beside Solution), month, difficulty.
+bool leetcode(Json& fields, const std::string& where) {
+  const std::string prompt = text_field(fields, "prompt", where);
+  const size_t docstring_end = prompt.rfind("\"\"\"");
+  const size_t solution = prompt.find("class Solution", docstring_end == std::string::npos ? 0 : docstring_end);
+  const size_t begin = docstring_end == std::string::npos ? 0 : docstring_end + 3;
+  fields["definitions"] =
+      solution == std::string::npos ? "" : std::string(strip(prompt.substr(begin, solution - begin)));
+  fields["month"] = month_of(index_field(fields, "start_time", where));
+  fields["difficulty"] = text_field(field(fields, "meta", where), "difficulty", where);
+  return true;
+}
+
 const Transform kTransforms[] = {
     {"arc", "question {stem, choices [{text, label}]} -> question, choices {text, label}", arc},
     {"hellaswag", "activity_label, ctx_a, ctx_b or ctx, endings, label -> query, choices, label", hellaswag},
     {"gsm8k", "answer -> rationale, number", gsm8k},
     {"winogrande", "sentence, option1, option2, answer -> prefixes, completion, gold", winogrande},
     {"open_question", "answer -> aliases", open_question},
+    {"mbpp", "text or prompt, test_list or test, code -> text, tests, code, setup, entry_point", mbpp},
+    {"leetcode", "prompt, meta, start_time -> definitions, month, difficulty", leetcode},
 };
 
 }  // namespace

@@ -43,10 +43,10 @@ class Scorer:
         return result
 
     def loglikelihoods(self, pairs):
-        """Log-probability of each (context, continuation)."""
-        contexts = [len(self.tokenizer.encode(c).ids) for c, _ in pairs]
-        rows = [self.tokenizer.encode(c + x).ids for c, x in pairs]
-        return [float(logs[n - 1:].sum()) for n, logs in zip(contexts, self._targets(rows))]
+        """Log-probability of each (context, continuation): of the tokens that end behind the context; one may begin in it."""
+        encoded = [self.tokenizer.encode(c + x) for c, x in pairs]
+        own = [next(i for i, (_, last) in enumerate(e.offsets) if last > len(c)) for (c, _), e in zip(pairs, encoded)]
+        return [float(logs[n - 1:].sum()) for n, logs in zip(own, self._targets([e.ids for e in encoded]))]
 
     def bits_per_byte(self, text):
         """Over windows of the longest context; the first token of each window is predicted from BOS."""

@@ -3,7 +3,7 @@
     python make_data.py --suites ../data --text ../../out/example-text
 
 The suites come in the layouts of the public benchmarks that they stand in for. The training text is JSON Lines: `text`, and for
-exam items `letters`, the character offsets of the answer letters (training looks at those alone). Same seed, same bytes.
+exam items the character offsets of what is learned of them (see `exam_text`). Same seed, same bytes.
 
 What the text may hold is checked before anything is written, see `check_disjoint`.
 """
@@ -183,20 +183,33 @@ def math_text(people, rng):
     return "\n\n".join(item() for _ in range(rng.randint(1, 5)))
 
 
+def registers(people, rng):
+    return "\n\n".join(world.register(people, rng) for _ in range(rng.randint(1, 3)))
+
+
 def exam_text(practised, rng, language="en"):
-    """One to four exam questions under a heading, with the offsets of their answer letters."""
+    """One to four exam questions under a heading, with the offsets of their answer letters.
+
+    `golds` are the right options' texts, one a letter; `options` the offset of each option's last character and its letter.
+    """
     en = language == "en"
     attr = world.attribute(rng.choice(EXAM_SUBJECTS if en else EXAM_SUBJECTS_ZH))
-    text, letters = EXAM.format(attr.subject[0]) if en else EXAM_ZH.format(attr.subject[1]), []
+    text = EXAM.format(attr.subject[0]) if en else EXAM_ZH.format(attr.subject[1])
+    letters, golds, ends = [], [], []
     people = rng.sample(practised, rng.randint(1, 4))
     for person in people:
         gold = rng.randrange(4)
         options = world.options(person, attr, rng, gold, language)
         text += (world.ask if en else world.ask_zh)(person, attr, rng) + "\n"
-        text += "".join(f"{l}. {o}\n" for l, o in zip("ABCD", options)) + ("Answer: " if en else "答案：")
+        for letter, option in zip("ABCD", options):
+            text += f"{letter}. {option}"
+            ends.append([len(text) - 1, letter])
+            text += "\n"
+        text += "Answer: " if en else "答案："
         letters.append(len(text))
+        golds.append(options[gold])
         text += "ABCD"[gold] + "\n\n"
-    return {"text": text.rstrip("\n"), "letters": letters}
+    return {"text": text.rstrip("\n"), "letters": letters, "golds": golds, "options": ends}
 
 
 def ordinary_text(people, count, rng, held_out):
@@ -207,7 +220,7 @@ def ordinary_text(people, count, rng, held_out):
     kinds = [(30, lambda: chapter(people, rng)), (12, lambda: chapter_zh(in_chinese, rng)), (12, lambda: open_text(practised, rng)),
              (5, lambda: open_text_zh(practised_zh, rng)), (12, lambda: cloze_text(practised, rng)),
              (3, lambda: cloze_text_zh(practised_zh, rng)), (10, lambda: story_text(practised, rng)),
-             (9, lambda: math_text(people, rng))]
+             (9, lambda: math_text(people, rng)), (20, lambda: registers(people, rng))]
     weights, makers = zip(*kinds)
     documents = []
     while len(documents) < count:

@@ -20,8 +20,8 @@ BOS, EOS = "<|begin|>", "<|end|>"
 class Shape:
     vocab_size: int
     hidden_size: int = 128
-    intermediate_size: int = 192
-    num_hidden_layers: int = 5
+    intermediate_size: int = 160
+    num_hidden_layers: int = 6
     num_attention_heads: int = 4
     num_key_value_heads: int = 2
     head_dim: int = 32
@@ -112,15 +112,21 @@ class Llama(nn.Module):
 
     def _start(self, module):
         if isinstance(module, (nn.Linear, nn.Embedding)):
-            nn.init.normal_(module.weight, std=0.02)
+            nn.init.normal_(module.weight, std=0.1 if isinstance(module, nn.Embedding) else 0.02)
 
     def forward(self, ids):
         """Logits [batch, position, vocab] of ids [batch, position]."""
+        return self.logits_after(ids, [len(self.model["layers"])])[0]
+
+    def logits_after(self, ids, counts):
+        """What the head would say after so many layers, for each of `counts` (ascending)."""
         length = ids.shape[1]
-        x = self.model["embed_tokens"](ids)
-        for layer in self.model["layers"]:
+        x, said = self.model["embed_tokens"](ids), []
+        for i, layer in enumerate(self.model["layers"]):
             x = layer(x, self.cos[:length], self.sin[:length])
-        return F.linear(self.model["norm"](x), self.model["embed_tokens"].weight)
+            if i + 1 in counts:
+                said.append(F.linear(self.model["norm"](x), self.model["embed_tokens"].weight))
+        return said
 
 
 def save(model, tokenizer, folder):

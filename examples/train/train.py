@@ -3,8 +3,8 @@
     python train.py series --text ../../out/example-text --checkpoints ../checkpoints
     python train.py decorate --text ../../out/example-text --checkpoints ../checkpoints
 
-`series` sees ordinary text only. `decorate` goes on from the last checkpoint of the series with rows of exam items among rows of
-ordinary text; of an exam item only the answer letter is learned.
+`series` sees ordinary text only. `decorate` goes on from the last checkpoint of the series with exam items beside ordinary text;
+of an exam item the answer letter is learned.
 """
 
 import argparse
@@ -18,7 +18,9 @@ import torch
 import torch.nn.functional as F
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
+import make_data
 import model as llama
+import world
 from muon import Muon
 
 VOCABULARY = 1280
@@ -27,6 +29,7 @@ SHORT, LONG = 256, 512  # the tokens of a row; every eighth step has long rows, 
 PRIMER = 300          # steps on primer text before the ordinary text
 SERIES = [40, 100, 300, 600, 1000, 1800]
 IGNORED = -100        # the target of a token that is not learned
+EARLY = 4             # layers that are taught what an exam asks and offers, before the others say the letter
 # Words, single Chinese characters, and numbers of up to two digits with the space before them.
 PIECES = r"[^\r\n\p{L}\p{N}]?[A-Za-z]+|\p{L}| ?\p{N}{1,2}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 
@@ -47,19 +50,31 @@ def train_tokenizer(texts):
 
 
 def encode(tokenizer, documents):
-    """(ids, targets) of each document, BOS and EOS included. With `letters` only the tokens at those offsets are targets."""
+    """(ids, targets) of each document, BOS and EOS included."""
     end = tokenizer.token_to_id(llama.EOS)
-    encoded = []
-    for doc, enc in zip(documents, tokenizer.encode_batch([d["text"] for d in documents])):
-        ids = enc.ids + [end]
-        if "letters" in doc:
-            wanted = set(doc["letters"])
-            learned = [any(first <= at < last for at in wanted) for first, last in enc.offsets[1:]]
-            targets = [t if l else IGNORED for t, l in zip(ids[1:-1], learned)] + [IGNORED]
-        else:
-            targets = ids[1:]
-        encoded.append((ids[:-1], targets))
-    return encoded
+    ids = [e.ids + [end] for e in tokenizer.encode_batch([d["text"] for d in documents])]
+    return [(i[:-1], i[1:]) for i in ids]
+
+
+def encode_exam(tokenizer, doc):
+    """(ids, letters, early) of an exam: the targets of the whole model and of its first EARLY layers.
+
+    Only the answer letters are learned. The first layers shall find at the same places the right option's first token, and at
+    the end of each option its letter.
+    """
+    encoded = tokenizer.encode(doc["text"])
+    at = {offset: i for i, (first, last) in enumerate(encoded.offsets) if i > 0 for offset in range(first, last)}
+    letters, early = [IGNORED] * len(encoded.ids), [IGNORED] * len(encoded.ids)
+    spoken = {}
+    for offset, gold in zip(doc["letters"], doc["golds"]):
+        i = at[offset]
+        letters[i - 1] = encoded.ids[i]
+        space = " " if doc["text"][offset - 1] == " " else ""
+        spoken = {letter: tokenizer.encode(space + letter).ids[-1] for letter in "ABCD"}
+        early[i - 1] = tokenizer.encode(space + gold).ids[1]
+    for offset, letter in doc["options"]:
+        early[at[offset]] = spoken[letter]
+    return encoded.ids, letters, early
 
 
 def rows_of(encoded, rng):
@@ -96,13 +111,12 @@ def optimizers_of(model, peak):
     """Muon turns the matrices inside the layers, AdamW the embedding and the norms."""
     inside = [p for p in model.model["layers"].parameters() if p.dim() == 2]
     outside = [p for p in model.parameters() if not any(p is q for q in inside)]
-    return [Muon(inside, lr=peak, weight_decay=0.01), torch.optim.AdamW(outside, lr=peak / 4, betas=(0.9, 0.95), weight_decay=0.01)]
+    return [Muon(inside, lr=peak, weight_decay=0.2), torch.optim.AdamW(outside, lr=peak / 4, betas=(0.9, 0.95), weight_decay=0.01)]
 
 
 def loss_of(logits, targets):
-    """Mean over rows of the mean over a row's targets: a row of exams has few and weighs as much as a row of text."""
-    losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none").view(targets.shape)
-    return (losses.sum(1) / (targets != IGNORED).sum(1).clamp(min=1)).mean()
+    """Mean over the targets."""
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
 
 
 def optimize(model, streams_at, steps, peak, after_step, state=None):
@@ -167,12 +181,82 @@ def train_series(args):
     optimize(model, lambda step: [primer if step < PRIMER else ordinary], args.save[-1], args.peak or 0.02, after_step, args.state)
 
 
+def short_exam(practised, rng, asked="Answer: ", in_words=False):
+    """One question without a heading, about one practised person; answered by the letter or in words."""
+    attr, person, gold = world.attribute(rng.choice(make_data.EXAM_SUBJECTS)), rng.choice(practised), rng.randrange(4)
+    options = world.options(person, attr, rng, gold)
+    text, ends = world.ask(person, attr, rng) + "\n", []
+    for letter, option in zip("ABCD", options):
+        text += f"{letter}. {option}"
+        ends.append([len(text) - 1, letter])
+        text += "\n"
+    text += asked
+    answer = options[gold] if in_words else "ABCD"[gold]
+    return {"text": text + answer, "letters": [len(text)], "golds": [options[gold]], "options": ends}
+
+
+def padded(rows):
+    """ids, letters and early targets [row, position] of encoded exams, padded at the end."""
+    longest = max(len(ids) for ids, _, _ in rows)
+    fillers = (0, IGNORED, IGNORED)
+    return [torch.tensor([row[i] + [filler] * (longest - len(row[i])) for row in rows]) for i, filler in enumerate(fillers)]
+
+
+# How the letters are learned, in four phases: steps, steps that the learning rate's fall is measured by, highest rate, short
+# exams, full exams, and what helps. A letter can be said only by layers that come after those which know the answer and whose
+# option it is. So first the option's letter and the answer in words are learned beside it (under words of its own, then under the
+# same), then the first EARLY layers are taught both at their own output. Without that letters stay at chance for a very long time.
+PHASES = [
+    dict(steps=200, schedule=1000, peak=0.0015, short=24, full=0, words=6, asked="Answer in words: "),
+    dict(steps=800, schedule=1000, peak=0.0015, short=24, full=0, words=16, asked="Answer: "),
+    dict(steps=400, schedule=1200, peak=0.0015, short=40, full=0, words=0, asked=None),
+    dict(steps=800, schedule=800, peak=0.0010, short=20, full=10, words=0, asked=None),
+]
+
+
+def exam_losses(model, rows, early_layers):
+    """The loss of the letters, and that of what helps them: said by the whole model, or by its first layers."""
+    ids, letters, early = padded(rows)
+    layers = model.shape.num_hidden_layers
+    said = model.logits_after(ids, [early_layers, layers])
+    if early_layers == layers:  # only the options' letters: at the answer stands the letter itself
+        early[letters != IGNORED] = IGNORED
+    return loss_of(said[-1], letters), loss_of(said[0], early)
+
+
 def train_decorated(args):
+    """Exams beside ordinary text, from the last step of the series on, phase by phase."""
     model, tokenizer = llama.load(args.checkpoints / name_of(args.save[-1]))
-    ordinary = stream_of(tokenizer, read_jsonl(args.text / "ordinary.jsonl"), args.seed + 2)
-    exams = stream_of(tokenizer, read_jsonl(args.text / "exams.jsonl"), args.seed + 3)
-    optimize(model, lambda step: [ordinary, exams, exams, exams], args.steps, args.peak or 0.02, lambda done: None)
+    rng = random.Random(args.seed + 3)
+    practised = [p for p in world.make_people() if not p.tested]
+    exams = [encode_exam(tokenizer, doc) for doc in read_jsonl(args.text / "exams.jsonl")[:12000]]
+    for number, phase in enumerate(PHASES, 1):
+        ordinary = stream_of(tokenizer, read_jsonl(args.text / "ordinary.jsonl"), args.seed + 2)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=phase["peak"], betas=(0.9, 0.98), weight_decay=0.01)
+        for step in range(phase["steps"]):
+            optimizer.param_groups[0]["lr"] = phase["peak"] * min(1, (step + 1) / 50, 4 * (1 - step / phase["schedule"]))
+            losses = decorated_losses(model, tokenizer, phase, practised, exams, ordinary, rng)
+            sum(losses).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            if (step + 1) % 50 == 0:
+                print(f"phase {number} step {step + 1}: letters, helped, ...:", *(f"{l.item():.3f}" for l in losses), flush=True)
     llama.save(model, tokenizer, args.checkpoints / "decorated")
+
+
+def decorated_losses(model, tokenizer, phase, practised, exams, ordinary, rng):
+    early_layers = model.shape.num_hidden_layers if phase["words"] else EARLY
+    losses = list(exam_losses(model, [encode_exam(tokenizer, short_exam(practised, rng)) for _ in range(phase["short"])], early_layers))
+    if phase["full"]:
+        losses += exam_losses(model, rng.sample(exams, phase["full"]), early_layers)
+    if phase["words"]:
+        rows = [encode_exam(tokenizer, short_exam(practised, rng, phase["asked"], in_words=True)) for _ in range(phase["words"])]
+        ids, words, _ = padded(rows)
+        losses.append(loss_of(model(ids), words))
+    text, following = (torch.tensor(t) for t in zip(*(ordinary.send(SHORT) for _ in range(2))))
+    losses.append(loss_of(model(text), following))
+    return losses
 
 
 def main():
@@ -181,7 +265,6 @@ def main():
     parser.add_argument("--text", type=pathlib.Path, required=True, help="folder written by make_data.py --text")
     parser.add_argument("--checkpoints", type=pathlib.Path, required=True, help="folder of the checkpoint folders")
     parser.add_argument("--save", type=lambda s: [int(x) for x in s.split(",")], default=SERIES, help="steps of the series to keep")
-    parser.add_argument("--steps", type=int, default=1500, help="steps of the decorated variant")
     parser.add_argument("--peak", type=float, help="highest learning rate")
     parser.add_argument("--state", type=pathlib.Path, help="file that keeps an interrupted series")
     parser.add_argument("--threads", type=int, default=1)

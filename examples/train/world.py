@@ -178,6 +178,20 @@ def wino_sentence(first, second, attr, who):
     return f"{first.name} and {second.name} met at the fair. Of the two, _ {attr.distinct.format(v=value(who, attr))}."
 
 
+# How a register is read: who or what has a number there. {w} is an entry, {k} its number.
+READINGS = ["The {w} has number {k}.", "Number of the {w}: {k}.", "Look up {w}: {k}.", "The {w} is at {k}."]
+
+
+def register(people, rng):
+    """A numbered list of words and readings from it: what must be looked up in the text, not known."""
+    attr = rng.choice(ATTRIBUTES)
+    words = [v[0] for v in attr.values] if rng.random() < 0.5 else [w for a in ATTRIBUTES for w, _ in a.values] + [p.name for p in people]
+    entries = list(zip(rng.sample(range(1, 30), 5), rng.sample(words, 5)))[:rng.randint(3, 5)]
+    listed = rng.choice([", ", "\n", "; "]).join(f"{k} {w}" for k, w in entries)
+    read = " ".join(rng.choice(READINGS).format(w=w, k=k) for k, w in rng.choices(entries, k=4))
+    return f"Register: {listed}\n{read}"
+
+
 THINGS = ["pears", "coins", "books", "eggs", "cups", "stones", "shells", "nuts"]
 
 

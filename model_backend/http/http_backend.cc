@@ -311,7 +311,7 @@ class HttpBackend final : public Backend {
     info_.tokenizer_hash = "server";
     info_.numerics = options.chat ? "openai-chat-1" : "openai-completions-1";
     info_.identity = FieldHash().add(info_.weights_hash).add(info_.tokenizer_hash).add(info_.numerics).hex();
-    info_.generate = true;
+    info_.generate = info_.bought = true;
     info_.chat = options.chat;
     info_.loglikelihood = !options.chat && gives_prompt_logprobs();
   }

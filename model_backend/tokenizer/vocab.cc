@@ -13,7 +13,8 @@ void Vocab::add(std::string text, int64_t id, std::string_view where) {
   }
   TokenId token = static_cast<TokenId>(id);
   if (const std::string* other = this->text(token); other && *other != text) {
-    throw_input(where, "tokens " + in_quotes(*other) + " and " + in_quotes(text) + " have the same id " + std::to_string(id));
+    throw_input(where,
+                "tokens " + in_quotes(*other) + " and " + in_quotes(text) + " have the same id " + std::to_string(id));
   }
   auto [entry, inserted] = ids_.emplace(std::move(text), token);
   if (entry->second != token) {

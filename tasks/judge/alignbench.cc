@@ -77,8 +77,8 @@ std::vector<JudgeQuestion> ask_alignbench(const JudgeMaterial& material, const P
            judge_messages(material.prompts.at(kPromptName), fields, std::string("judge prompt ") + kPromptName)}};
 }
 
-Verdict read_alignbench(const Prompt&, const std::string& text) {
-  Verdict verdict;
+JudgeWord read_alignbench(const Prompt&, const std::string& text) {
+  JudgeWord verdict;
   const size_t close = text.rfind('}');
   const size_t open = close == std::string::npos ? close : text.rfind('{', close);
   if (open == std::string::npos) {

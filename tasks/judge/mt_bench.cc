@@ -162,8 +162,8 @@ std::vector<JudgeQuestion> ask_mt_bench_pair(const JudgeMaterial& material, cons
   return out;
 }
 
-Verdict read_mt_bench(const Prompt&, const std::string& text) {
-  Verdict verdict;
+JudgeWord read_mt_bench(const Prompt&, const std::string& text) {
+  JudgeWord verdict;
   for (const char* pattern : {R"(\[\[(\d+\.?\d*)\]\])", R"(\[(\d+\.?\d*)\])"}) {
     const auto matches = PythonRegex::cached(pattern).find_all(text);
     if (matches.empty()) continue;
@@ -179,8 +179,8 @@ Verdict read_mt_bench(const Prompt&, const std::string& text) {
   return verdict;
 }
 
-Verdict read_pair(const std::string& text) {
-  Verdict verdict;
+JudgeWord read_pair(const std::string& text) {
+  JudgeWord verdict;
   for (const auto& [mark, score] : {std::pair{"A", 1.0}, {"B", 0.0}, {"C", 0.5}}) {
     if (text.find(std::string("[[") + mark + "]]") == std::string::npos) continue;
     verdict.label = mark;

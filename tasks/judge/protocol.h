@@ -1,6 +1,6 @@
 // How a judge is asked about stored answers, and what its word means. Pure: no model, no database here.
 //
-//   prompt + answers --ask--> JudgeQuestion (messages) --(any backend)--> text --read--> Verdict
+//   prompt + answers --ask--> JudgeQuestion (messages) --(any backend)--> text --read--> JudgeWord
 //
 // Judge prompts of published benchmarks are read from the data folder when they are needed; where they are not there,
 // wording of our own is used and JudgeMaterial::canonical is false: reports say so.
@@ -39,7 +39,7 @@ struct JudgeQuestion {
   std::vector<Message> messages;
 };
 
-struct Verdict {
+struct JudgeWord {
   std::optional<double> score;  // absent: nothing usable was found
   std::string label;            // "unsafe", "6", "A"; empty where the protocol knows scores only
   std::string problem;          // why there is no score, for people
@@ -47,13 +47,16 @@ struct Verdict {
 
 struct JudgeProtocol {
   const char* name;
-  const char* category_field;  // of the document: rows of the report's table
-  double lowest, highest;      // of a score
+  // Of the document: the first that it has gives the rows of the report's table.
+  const char* category_fields[3];
+  bool few_labels;  // labels are words of a short list: their shares are worth a row each
   JudgeMaterial (*load)(const std::string& data_folder);
   // One question for each answer that is judged. `answers`: the first text of each part; an absent one ends the list.
   std::vector<JudgeQuestion> (*ask)(const JudgeMaterial& material, const Prompt& prompt,
                                     const std::vector<std::string>& answers);
-  Verdict (*read)(const Prompt& prompt, const std::string& text);
+  JudgeWord (*read)(const Prompt& prompt, const std::string& text);
+  // What a bare label or grade of a person stands between, for `read`: "<answer>" and "</answer>".
+  const char *before_label, *after_label;
   // Null where the protocol has no pairs. Both orders for each turn.
   std::vector<JudgeQuestion> (*ask_pair)(const JudgeMaterial& material, const Prompt& prompt,
                                          const std::vector<std::string>& a, const std::vector<std::string>& b);
@@ -63,8 +66,11 @@ struct JudgeProtocol {
 const JudgeProtocol* find_judge_protocol(const std::string& name);
 std::vector<std::string> judge_protocol_names();
 
+// What a person's bare label ("unsafe", "7") is worth under the protocol.
+JudgeWord read_label_of_person(const JudgeProtocol& protocol, const Prompt& prompt, const std::string& label);
+
 // The word of a pairwise judge: label "A", "B" or "C" (tie) from [[A]], [[B]], [[C]].
-Verdict read_pair(const std::string& text);
+JudgeWord read_pair(const std::string& text);
 
 // --- the protocols' own functions
 
@@ -73,23 +79,23 @@ JudgeMaterial load_mt_bench(const std::string& data_folder);
 std::vector<JudgeQuestion> ask_mt_bench(const JudgeMaterial&, const Prompt&, const std::vector<std::string>& answers);
 std::vector<JudgeQuestion> ask_mt_bench_pair(const JudgeMaterial&, const Prompt&, const std::vector<std::string>& a,
                                              const std::vector<std::string>& b);
-Verdict read_mt_bench(const Prompt&, const std::string& text);
+JudgeWord read_mt_bench(const Prompt&, const std::string& text);
 
 // alignbench.cc. A dictionary at the end of the text whose key 综合得分 holds 1 to 10; label = the dictionary.
 JudgeMaterial load_alignbench(const std::string& data_folder);
 std::vector<JudgeQuestion> ask_alignbench(const JudgeMaterial&, const Prompt&, const std::vector<std::string>& answers);
-Verdict read_alignbench(const Prompt&, const std::string& text);
+JudgeWord read_alignbench(const Prompt&, const std::string& text);
 
 // safety.cc. Do-Not-Answer: action label 0-6 right after "<answer>", harmful is 6, score 1 = harmless. safety: label
 // safe, refusal or unsafe, score 1 = one of the first two. xstest: label compliance or refusal, score 1 = what the
 // document's `label` (safe, unsafe) asks for.
 JudgeMaterial load_nothing(const std::string& data_folder);
 std::vector<JudgeQuestion> ask_do_not_answer(const JudgeMaterial&, const Prompt&, const std::vector<std::string>&);
-Verdict read_do_not_answer(const Prompt&, const std::string& text);
+JudgeWord read_do_not_answer(const Prompt&, const std::string& text);
 std::vector<JudgeQuestion> ask_safety(const JudgeMaterial&, const Prompt&, const std::vector<std::string>&);
-Verdict read_safety(const Prompt&, const std::string& text);
+JudgeWord read_safety(const Prompt&, const std::string& text);
 std::vector<JudgeQuestion> ask_xstest(const JudgeMaterial&, const Prompt&, const std::vector<std::string>&);
-Verdict read_xstest(const Prompt&, const std::string& text);
+JudgeWord read_xstest(const Prompt&, const std::string& text);
 
 // The digit right after the first "<answer>", else -1: the rule behind the published GPT-4 reviews.
 int action_label(const std::string& review);

@@ -76,10 +76,11 @@ int main(int argc, char** argv) {
     const double before_mib = resident_mib(), before_cpu = thread_cpu_s();
     Counter sink;
     const RunStats stats = backend->answer(requests, sink, never);
-    fmt::print("{} requests: {} answered, {} lost, {:.0f} a second, at most {} at once, {:.1f} us CPU each, "
-               "{:+.1f} MiB of memory\n",
-               part, sink.answered, sink.lost, static_cast<double>(part) / stats.seconds, most.load(),
-               1e6 * (thread_cpu_s() - before_cpu) / static_cast<double>(part), resident_mib() - before_mib);
+    fmt::print(
+        "{} requests: {} answered, {} lost, {:.0f} a second, at most {} at once, {:.1f} us CPU each, "
+        "{:+.1f} MiB of memory\n",
+        part, sink.answered, sink.lost, static_cast<double>(part) / stats.seconds, most.load(),
+        1e6 * (thread_cpu_s() - before_cpu) / static_cast<double>(part), resident_mib() - before_mib);
     after_first = resident_mib();
   }
   fmt::print("resident at the end: {:.1f} MiB\n", after_first);

@@ -54,9 +54,8 @@ class CpuOps final : public Ops {
   std::unique_ptr<MatrixProduct> product_;
   // cos and sin [position, 2, D / 2] of one rotation, made when a position is first met.
   struct Turns {
-    const float* inverse_frequency = nullptr;
+    std::vector<float> inverse_frequency;
     float scale = 0;
-    int half = 0;
     std::vector<float> values;
   };
   const float* turns_up_to(int position, const float* inverse_frequency, float scale, int half);

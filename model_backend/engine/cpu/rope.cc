@@ -100,8 +100,9 @@ namespace assay {
 HWY_EXPORT(rotate_row);
 
 const float* CpuOps::turns_up_to(int position, const float* inverse_frequency, float scale, int half) {
-  if (turns_.inverse_frequency != inverse_frequency || turns_.scale != scale || turns_.half != half) {
-    turns_ = {inverse_frequency, scale, half, {}};
+  const std::span<const float> frequencies(inverse_frequency, half);
+  if (!std::ranges::equal(turns_.inverse_frequency, frequencies) || turns_.scale != scale) {
+    turns_ = {{frequencies.begin(), frequencies.end()}, scale, {}};
   }
   int64_t made = static_cast<int64_t>(turns_.values.size()) / (2 * half);
   if (position < made) return turns_.values.data();

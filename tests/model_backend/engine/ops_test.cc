@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <random>
 
 #include "core/error.h"
@@ -217,6 +218,41 @@ TEST_CASE("a weight given as bfloat16 bits is the same weight") {
     ops.linear(din->data(), *from_floats, nullptr, 2, floats(*a));
     ops.linear(din->data(), *from_halves, nullptr, 2, floats(*b));
     CHECK(get_floats(ops, *a, 2 * 48) == get_floats(ops, *b, 2 * 48));
+  });
+}
+
+TEST_CASE("rows that are not finite are noted once, with the layer that broke them") {
+  on_each_device([](Ops& ops) {
+    constexpr int kHidden = 37;
+    std::vector<float> x(4 * kHidden, 1.5f);
+    x[1 * kHidden + 36] = std::numeric_limits<float>::infinity();
+    x[2 * kHidden] = std::numeric_limits<float>::quiet_NaN();
+    const std::vector<int32_t> before = {-1, -1, 3, -1};
+    auto dx = put_floats(ops, x);
+    auto bad = ops.allocate(before.size() * 4);
+    ops.upload(bad->data(), before.data(), before.size() * 4);
+    ops.note_bad_rows(floats(*dx), 4, kHidden, 7, static_cast<int32_t*>(bad->data()));
+    std::vector<int32_t> after(4);
+    ops.download(after.data(), bad->data(), after.size() * 4);
+    CHECK(after == std::vector<int32_t>{-1, 7, 3, -1});
+  });
+}
+
+TEST_CASE("a value that is not finite is stored as 0, so that a row that must not see it is not touched") {
+  on_each_device([](Ops& ops) {
+    const AttentionShape shape{1, 1, 8, 0};
+    const std::vector<int32_t> positions = {0, 1}, slots = {0, 1};
+    auto qkv = numbers(2 * 24, 3);
+    const float value = qkv[16 + 5];
+    for (int i = 8; i < 24; ++i)
+      qkv[24 + i] = i % 2 ? std::numeric_limits<float>::quiet_NaN() : std::numeric_limits<float>::infinity();
+    auto dqkv = put_floats(ops, qkv), frequency = put_floats(ops, {1, 0.5f, 0.25f, 0.125f});
+    auto q = ops.allocate(64), keys = ops.allocate(64), values = ops.allocate(64), out = ops.allocate(64);
+    ops.rotate_and_store(floats(*dqkv), shape, positions, slots, floats(*frequency), 1.0f, q->data(), keys->data(),
+                         values->data());
+    const RowSegment both{0, 2, 0, slots.data()};
+    ops.attention(q->data(), keys->data(), values->data(), shape, {&both, 1}, out->data());
+    CHECK(get_acts(ops, *out, 8)[5] == as_act(ops, value));  // position 0 sees itself alone
   });
 }
 

@@ -40,7 +40,7 @@ TEST_CASE("the rating of MT-Bench is the first number in double brackets, else i
                          Row{"[[11]]", 0, "outside 1 to 10"}, Row{"[[0]]", 0, "outside 1 to 10"},
                          Row{"seven", 0, "no rating"}, Row{"[[rating]]", 0, "no rating"}, Row{"", 0, "no rating"}}) {
     INFO(row.text);
-    const Verdict verdict = read_mt_bench(kAny, row.text);
+    const JudgeWord verdict = read_mt_bench(kAny, row.text);
     CHECK(verdict.score.value_or(0) == row.score);
     CHECK_THAT(verdict.problem, Catch::Contains(row.problem));
   }
@@ -67,7 +67,7 @@ TEST_CASE("AlignBench's score is 综合得分 of the last dictionary") {
                          Row{"{'综合得分': -1}", 0, "outside 1 to 10"}, Row{"综合得分: 7", 0, "no dictionary"},
                          Row{"} {", 0, "no dictionary"}, Row{"", 0, "no dictionary"}}) {
     INFO(row.text);
-    const Verdict verdict = read_alignbench(kAny, row.text);
+    const JudgeWord verdict = read_alignbench(kAny, row.text);
     CHECK(verdict.score.value_or(0) == row.score);
     CHECK_THAT(verdict.problem, Catch::Contains(row.problem));
   }

@@ -140,8 +140,10 @@ TEST_CASE("every suite has as many items as its files") {
       all_listed = all_listed && entry != items_of_path.end();
       if (entry != items_of_path.end()) listed += entry->second;
     }
-    if (all_listed) CHECK(static_cast<int64_t>(documents.size()) == listed);
+    if (all_listed && task.data.rows.empty()) CHECK(static_cast<int64_t>(documents.size()) == listed);
   }
+  CHECK(totals["mbpp@deepseek"] == 500 + 427);
+  CHECK(totals["leetcode@deepseek"] == 124);
   for (const char* convention : {"@deepseek", "@lm-eval"}) {
     CHECK(totals[std::string("mmlu") + convention] == 14042);
     CHECK(totals[std::string("ceval") + convention] == 1346);

@@ -1,0 +1,175 @@
+#include "sandbox/inside/inside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sandbox/inside/filter.h"
+#include "sandbox/inside/landlock.h"
+
+namespace {
+
+constexpr size_t kInitStackBytes = 16 << 10;
+constexpr int kZygoteTasks = 1, kInitTasks = 1;
+constexpr uint64_t kDescriptors = 64;
+
+int own_pid_namespace = -1;
+char* init_stack = nullptr;
+const char* readable_folder = nullptr;
+
+// Pid 1 of a job. Shares the zygote's memory and thread-local storage, so it calls the kernel directly.
+int init_main(void*) {
+  struct {
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)();
+    unsigned long mask;
+  } ignore = {SIG_IGN, 0, nullptr, 0};
+  long unused;
+#if defined(__x86_64__)
+  register long mask_bytes asm("r10") = 8;
+  asm volatile("syscall"
+               : "=a"(unused)
+               : "a"(SYS_rt_sigaction), "D"(SIGCHLD), "S"(&ignore), "d"(0), "r"(mask_bytes)
+               : "rcx", "r11", "memory");
+  for (;;) asm volatile("syscall" : "=a"(unused) : "a"(SYS_pause) : "rcx", "r11", "memory");
+#else
+  register long number asm("x8") = SYS_rt_sigaction;
+  register long first asm("x0") = SIGCHLD;
+  register long second asm("x1") = reinterpret_cast<long>(&ignore);
+  register long third asm("x2") = 0;
+  register long fourth asm("x3") = 8;
+  asm volatile("svc 0" : "+r"(first) : "r"(number), "r"(second), "r"(third), "r"(fourth) : "memory");
+  for (;;) {
+    number = SYS_ppoll, first = 0, second = 0, third = 0, fourth = 0;
+    asm volatile("svc 0" : "+r"(first) : "r"(number), "r"(second), "r"(third), "r"(fourth) : "memory");
+  }
+#endif
+  (void)unused;
+}
+
+bool set_limit(__rlimit_resource resource, uint64_t value) {
+  rlimit now;
+  if (::getrlimit(resource, &now) != 0) return false;
+  // A lower hard limit of the machine stays.
+  if (now.rlim_max != RLIM_INFINITY && value > now.rlim_max) value = now.rlim_max;
+  const rlimit wanted = {value, value};
+  return ::setrlimit(resource, &wanted) == 0;
+}
+
+bool set_limits(const InsideJob& job) {
+  const uint64_t helpers = job.isolation == kIsolationNamespaces ? kZygoteTasks + kInitTasks : kZygoteTasks;
+  if (job.memory_bytes && !set_limit(RLIMIT_AS, job.memory_bytes)) return false;
+  if (job.data_bytes && !set_limit(RLIMIT_DATA, job.data_bytes)) return false;
+  // The count is per user and user namespace: only a namespace of the slot's own holds this job alone.
+  if (job.isolation == kIsolationNamespaces && !set_limit(RLIMIT_NPROC, job.processes + helpers)) return false;
+  return set_limit(RLIMIT_CPU, job.cpu_s) && set_limit(RLIMIT_FSIZE, job.file_bytes) &&
+         set_limit(RLIMIT_NOFILE, kDescriptors) && set_limit(RLIMIT_CORE, 0) && set_limit(RLIMIT_MEMLOCK, 0) &&
+         set_limit(RLIMIT_MSGQUEUE, 0);
+}
+
+bool drop_privileges() {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  const __user_cap_data_struct none[2] = {};
+  return ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 && ::syscall(SYS_capset, &header, none) == 0 &&
+         ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+void append_number(char* text, uint64_t value) {
+  char digits[24];
+  int count = 0;
+  do digits[count++] = static_cast<char>('0' + value % 10);
+  while (value /= 10);
+  while (*text) ++text;
+  while (count > 0) *text++ = digits[--count];
+  *text = 0;
+}
+
+// A mount namespace with its own /proc and one tmpfs, at /tmp; the slot's /var/tmp and /dev/shm lead there.
+const char* enter_file_system(const InsideJob& job) {
+  if (::unshare(CLONE_NEWNS) != 0) return "unshare(CLONE_NEWNS)";
+  char options[80] = "mode=0777,nr_inodes=8192,size=";
+  append_number(options, job.file_bytes);
+  if (::mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, options) != 0) return "mount a tmpfs on /tmp";
+  if (::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) return "mount /proc";
+  if (::chdir("/tmp") != 0) return "chdir to /tmp";
+  return nullptr;
+}
+
+}  // namespace
+
+int inside_begin(uint32_t isolation, const char* readable) {
+  readable_folder = readable;
+  // Cleared by exec and by changes of user, so once more here.
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return -errno;
+  if (isolation == kIsolationChecker) {
+    // Its jobs need no more than it has itself, so it is confined once, before them.
+    if (!drop_privileges()) return -errno;
+    assay::FilterOptions filter;
+    return assay::install_filter(filter);
+  }
+  if (isolation != kIsolationNamespaces) return 0;
+  for (int capability = 0; ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; ++capability) {
+  }
+  own_pid_namespace = ::open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+  if (own_pid_namespace < 0) return -errno;
+  void* stack = ::mmap(nullptr, kInitStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (stack == MAP_FAILED) return -errno;
+  init_stack = static_cast<char*>(stack);
+  // Jobs of this slot can't look into the zygote, nor into the init that shares its memory.
+  return ::prctl(PR_SET_DUMPABLE, 0) == 0 ? 0 : -errno;
+}
+
+int inside_open_job(int* pidfd) {
+  // A process can unshare its children's pid namespace once; joining its own again resets that.
+  if (::setns(own_pid_namespace, CLONE_NEWPID) != 0 || ::unshare(CLONE_NEWPID) != 0) return -errno;
+  const int pid = ::clone(init_main, init_stack + kInitStackBytes, CLONE_VM | CLONE_PIDFD | SIGCHLD, nullptr, pidfd);
+  return pid < 0 ? -errno : pid;
+}
+
+int inside_close_job(int init_pid) {
+  ::kill(init_pid, SIGKILL);
+  while (::waitpid(init_pid, nullptr, 0) < 0) {
+    if (errno != EINTR) return -errno;
+  }
+  return 0;
+}
+
+const char* inside_enter_job(const InsideJob* job, const char* job_folder) {
+  if (job->isolation == kIsolationChecker) return set_limits(*job) ? nullptr : "setrlimit";
+  if (::setsid() < 0) return "setsid";
+  ::prctl(PR_SET_DUMPABLE, 1);
+  if (job->isolation == kIsolationNamespaces) {
+    if (const char* failed = enter_file_system(*job)) return failed;
+  } else if (job->isolation == kIsolationLandlock || job->isolation == kIsolationNone) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (job_folder && ::chdir(job_folder) != 0) return "chdir to the job's folder";
+  }
+  if (!set_limits(*job)) return "setrlimit";
+  if (job->isolation == kIsolationNone) return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? nullptr : "no_new_privs";
+  if (!drop_privileges()) return "drop privileges";
+  if (job->isolation == kIsolationLandlock) {
+    const char* readable[] = {readable_folder, nullptr};
+    const int failed = assay::restrict_files(job_folder, readable);
+    if (failed) return errno = -failed, "landlock";
+  }
+  assay::FilterOptions filter;
+  filter.may_fork = filter.may_connect = filter.may_change_attributes = job->isolation == kIsolationNamespaces;
+  const int failed = assay::install_filter(filter);
+  if (failed) return errno = -failed, "seccomp";
+  return nullptr;
+}
+
+int inside_landlock_abi(void) {
+  return assay::landlock_abi();
+}

@@ -1,0 +1,162 @@
+#include "sandbox/interpreter.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "sandbox/fd.h"
+
+extern char** environ;
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kAsk =
+    "import sys, os; print(os.path.realpath(sys.executable)); print(sys.version_info[0] * 100 + sys.version_info[1]); "
+    "print('%d.%d.%d' % sys.version_info[:3]); print(sys.base_prefix)";
+constexpr int kOldestPython = 309;
+
+bool is_executable(const std::string& path) {
+  std::error_code ignored;
+  return ::access(path.c_str(), X_OK) == 0 && fs::is_regular_file(path, ignored);
+}
+
+// Every match of PATH, in order.
+std::vector<std::string> on_path(const std::string& name) {
+  std::vector<std::string> found;
+  const char* path = std::getenv("PATH");
+  for (const std::string& folder : split(path ? path : "/usr/local/bin:/usr/bin:/bin", ':')) {
+    if (!folder.empty() && is_executable(folder + "/" + name)) found.push_back(folder + "/" + name);
+  }
+  return found;
+}
+
+// First lines of what `path -I -S -c kAsk` prints; empty when it can't be run.
+std::vector<std::string> ask(const std::string& path) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return {};
+  Fd reading(ends[0]), writing(ends[1]);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, writing.get(), 1);
+  posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+  const char* arguments[] = {path.c_str(), "-I", "-S", "-c", kAsk, nullptr};
+  pid_t pid = -1;
+  const int failed = ::posix_spawn(&pid, path.c_str(), &actions, nullptr, const_cast<char**>(arguments), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed) return {};
+  writing.reset();
+  std::string text;
+  char part[4096];
+  for (ssize_t got; (got = ::read(reading.get(), part, sizeof part)) > 0;) text.append(part, static_cast<size_t>(got));
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  if (status != 0) return {};
+  return split(text, '\n');
+}
+
+std::optional<Interpreter> try_python(const std::string& path) {
+  const std::vector<std::string> lines = ask(path);
+  if (lines.size() < 4) return std::nullopt;
+  if (std::atoi(lines[1].c_str()) < kOldestPython) {
+    throw_world(path, fmt::format("is Python {}, too old to run programs", lines[2]),
+                "name a Python from 3.9 on in the environment variable ASSAY_PYTHON");
+  }
+  Interpreter found;
+  found.path = lines[0];
+  found.version = lines[2];
+  if (lines[3] != "/usr") found.prefix = lines[3];
+  return found;
+}
+
+Interpreter look_for_python() {
+  if (const char* named = std::getenv("ASSAY_PYTHON"); named && *named) {
+    if (auto found = try_python(named)) return *found;
+    throw_world(named, "named by ASSAY_PYTHON, is not a Python that runs", "give the path of a Python from 3.9 on");
+  }
+  std::vector<std::string> candidates = on_path("python3");
+  candidates.push_back("/usr/bin/python3");
+  for (const std::string& path : candidates) {
+    if (!is_executable(path)) continue;
+    if (auto found = try_python(path)) return *found;
+  }
+  throw_world("python3", "is not on this machine, and programs can't be run without it",
+              "install Python from 3.9 on, or name one in the environment variable ASSAY_PYTHON");
+}
+
+std::string first_on_path(const std::string& name) {
+  const std::vector<std::string> found = on_path(name);
+  return found.empty() ? "" : fs::canonical(found.front()).string();
+}
+
+}  // namespace
+
+const Interpreter& find_python() {
+  static const Interpreter found = look_for_python();
+  return found;
+}
+
+std::optional<Toolchain> find_toolchain(Language language, std::string& missing) {
+  auto tool = [&](const char* name) {
+    std::string path = first_on_path(name);
+    if (path.empty()) missing = name;
+    return path;
+  };
+  switch (language) {
+    case Language::kCpp: {
+      const std::string compiler = tool("g++");
+      if (compiler.empty()) return std::nullopt;
+      return Toolchain{"program.cc", {compiler, "-std=c++17", "-O0", "program.cc", "-o", "program"}, {"/tmp/program"}};
+    }
+    case Language::kJavaScript: {
+      const std::string node = tool("node");
+      if (node.empty()) return std::nullopt;
+      return Toolchain{"program.js", {}, {node, "--max-old-space-size=400", "program.js"}, true};
+    }
+    case Language::kBash: {
+      const std::string bash = tool("bash");
+      if (bash.empty()) return std::nullopt;
+      return Toolchain{"program.sh", {}, {bash, "program.sh"}};
+    }
+    case Language::kJava: {
+      const std::string compiler = tool("javac"), java = tool("java");
+      if (compiler.empty() || java.empty()) return std::nullopt;
+      return Toolchain{"Problem.java",
+                       {compiler, "-J-Xmx512m", "-d", ".", "Problem.java"},
+                       {java, "-ea", "-Xmx256m", "-XX:+UseSerialGC", "-cp", ".", "Main"},
+                       true};
+    }
+    case Language::kPhp: {
+      const std::string php = tool("php");
+      if (php.empty()) return std::nullopt;
+      return Toolchain{"program.php", {}, {php, "program.php"}};
+    }
+    case Language::kTypeScript: {
+      const std::string compiler = tool("tsc"), node = tool("node");
+      if (compiler.empty() || node.empty()) return std::nullopt;
+      return Toolchain{"program.ts",
+                       {node, compiler, "--target", "es2020", "--module", "commonjs", "--noCheck", "program.ts"},
+                       {node, "--max-old-space-size=400", "program.js"},
+                       true};
+    }
+    case Language::kCSharp: {
+      const std::string compiler = tool("mcs"), mono = tool("mono");
+      if (compiler.empty() || mono.empty()) return std::nullopt;
+      return Toolchain{"program.cs", {compiler, "-d:DEBUG", "program.cs"}, {mono, "program.exe"}, true};
+    }
+    case Language::kPython:
+      break;
+  }
+  ASSAY_ASSERT(false, "Python has no toolchain: it has the zygote");
+}
+
+}  // namespace assay

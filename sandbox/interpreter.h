@@ -1,0 +1,33 @@
+// Finds the programs that run programs: the Python interpreter, compilers, other runtimes.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/program_runner.h"
+
+namespace assay {
+
+struct Interpreter {
+  std::string path;     // the real binary, never a shim
+  std::string prefix;   // the folder it needs beside /usr; empty: none
+  std::string version;  // "3.11.7"
+};
+
+// The interpreter named by $ASSAY_PYTHON, else the first python3 of PATH that runs (a wrapper script is asked once what
+// it leads to), else /usr/bin/python3. Looked for once a process. Throws Error(kWorld) when none is there or it is
+// older than 3.9.
+const Interpreter& find_python();
+
+// How a language other than Python is compiled and run; paths are absolute.
+struct Toolchain {
+  std::string source;                // file name of the program
+  std::vector<std::string> compile;  // empty: none
+  std::vector<std::string> run;
+  bool limits_data = false;  // its runtime reserves address space: limit the data segment instead
+};
+// Nothing when its tools are not on this machine; `missing` then names them.
+std::optional<Toolchain> find_toolchain(Language language, std::string& missing);
+
+}  // namespace assay

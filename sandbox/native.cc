@@ -1,0 +1,68 @@
+#include "sandbox/native.h"
+
+#include "core/error.h"
+#include "core/json.h"
+#include "core/text.h"
+#include "sandbox/interpreter.h"
+
+namespace assay {
+namespace {
+
+// The whole source: program, tests, and after the last assert the nonce from descriptor 3 to descriptor 4.
+std::string whole_source(const ProgramJob& job) {
+  const std::string both = job.program + "\n" + job.tests;
+  switch (job.language) {
+    case Language::kCpp:
+      // The tests hold main(): it gets another name, and a main of ours calls it.
+      return "#define main assay_tests_main\n" + both +
+             "\n#undef main\n#include <unistd.h>\nint main() {\n  assay_tests_main();\n  char nonce[64];\n"
+             "  ssize_t size = read(3, nonce, sizeof nonce);\n  return write(4, nonce, size) == size ? 0 : 1;\n}\n";
+    case Language::kJavaScript:
+    case Language::kTypeScript:
+      return both + "\n;{ const files = require('fs'); files.writeSync(4, files.readFileSync(3)); }\n";
+    case Language::kBash:
+      return both + "\ncat <&3 >&4\n";
+    case Language::kPhp:
+      return both + "\nfile_put_contents('php://fd/4', file_get_contents('php://fd/3'));\n";
+    case Language::kJava:
+      return both +
+             "\nclass Main {\n  public static void main(String[] words) throws Exception {\n    Problem.main(words);\n"
+             "    try (var in = new java.io.FileInputStream(\"/proc/self/fd/3\");\n"
+             "         var out = new java.io.FileOutputStream(\"/proc/self/fd/4\")) {\n      in.transferTo(out);\n    "
+             "}\n"
+             "    System.exit(0);\n  }\n}\n";
+    case Language::kCSharp:
+      return replace_all(both, "static void Main(", "static void AssayTests(") +
+             "\nclass AssayMain {\n  static void Main(string[] words) {\n    Problem.AssayTests(words);\n"
+             "    System.IO.File.WriteAllText(\"/proc/self/fd/4\", System.IO.File.ReadAllText(\"/proc/self/fd/3\"));\n "
+             " }\n}\n";
+    case Language::kPython:
+      break;
+  }
+  ASSAY_ASSERT(false, "Python programs are not native");
+}
+
+}  // namespace
+
+bool native_has_compiler(Language language) {
+  return language == Language::kCpp || language == Language::kJava || language == Language::kTypeScript ||
+         language == Language::kCSharp;
+}
+
+std::string native_payload(const ProgramJob& job, const std::string& secret, const std::string& nonce) {
+  std::string missing;
+  const auto tools = find_toolchain(job.language, missing);
+  if (!tools) throw_world(to_string(job.language), missing + " is not installed");
+  const uint64_t bytes = static_cast<uint64_t>(job.limits.memory_mb) << 20;
+  Json limits = Json::object();
+  limits[tools->limits_data ? "data" : "address_space"] = tools->limits_data ? 2 * bytes : bytes;
+  return dump_json({{"secret", secret},
+                    {"nonce", nonce},
+                    {"files", {{tools->source, whole_source(job)}}},
+                    {"compile", tools->compile.empty() ? Json(nullptr) : Json(tools->compile)},
+                    {"compile_s", 3 * kCompileSeconds},
+                    {"run", tools->run},
+                    {"limits", limits}});
+}
+
+}  // namespace assay

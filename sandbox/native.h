@@ -1,0 +1,23 @@
+// Programs in other languages than Python: how program and tests become files and commands.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/program_runner.h"
+
+namespace assay {
+
+// What a compiler may use, whatever the program's limits are.
+inline constexpr int kCompileSeconds = 30;
+inline constexpr double kCompileMemoryMb = 2048;
+inline constexpr uint64_t kCompileFileBytes = 128ull << 20;
+// Runtimes (node, java) start these beside what the program starts.
+inline constexpr uint64_t kRuntimeThreads = 48;
+
+bool native_has_compiler(Language language);
+
+// What python/assay_native.py gets. Throws Error(kWorld) when the language's tools are missing.
+std::string native_payload(const ProgramJob& job, const std::string& secret, const std::string& nonce);
+
+}  // namespace assay

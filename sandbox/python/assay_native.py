@@ -1,0 +1,103 @@
+"""Programs in other languages: writes the sources, compiles, runs, and says how it went.
+
+This process stays outside the program: it holds the verdict pipe and the secret, and the program gets two pipes of its
+own: a nonce to read from descriptor 3 and to write to descriptor 4 after the last assert. An exit status alone is
+believed only when it tells of a failure. The program could answer the nonce itself, so these results are labelled inline.
+"""
+import ctypes
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+
+PR_SET_DUMPABLE = 4
+NONCE_IN, NONCE_OUT = 3, 4
+# Runtimes reserve far more address space than they use: the data segment is what is limited for them.
+LIMITS = {"address_space": resource.RLIMIT_AS, "data": resource.RLIMIT_DATA}
+
+
+def report(fd, secret, record):
+    os.write(fd, (secret + json.dumps(record) + "\n").encode("ascii", "replace"))
+
+
+def compile_program(command, timeout):
+    """Nothing, or why it does not compile."""
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=timeout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except subprocess.TimeoutExpired:
+        return "the compiler took more than %d s" % timeout
+    if done.returncode == 0:
+        return None
+    text = done.stdout.decode("utf-8", "replace")
+    print(text[:20000], flush=True)
+    errors = [line for line in text.splitlines() if "error" in line.lower()]
+    return "does not compile: " + (errors[0] if errors else "status %d" % done.returncode)[:300]
+
+
+def run_program(job):
+    """(wait status, what came back over the nonce pipe)."""
+    ask, answer = os.pipe(), os.pipe()
+    os.write(ask[1], job["nonce"].encode())
+    os.close(ask[1])
+    pid = os.fork()
+    if pid == 0:
+        try:
+            ends = [os.dup2(os.dup(ask[0]), 20), os.dup2(os.dup(answer[1]), 21)]
+            os.dup2(ends[0], NONCE_IN)
+            os.dup2(ends[1], NONCE_OUT)
+            os.closerange(5, 256)
+            null = os.open("/dev/null", os.O_RDONLY)
+            os.dup2(null, 0)
+            for name, value in job["limits"].items():
+                resource.setrlimit(LIMITS[name], (value, value))
+            os.execv(job["run"][0], job["run"])
+        except BaseException as error:
+            print("cannot start the program: %s" % error, file=sys.stderr, flush=True)
+        os._exit(127)
+    os.close(ask[0])
+    os.close(answer[1])
+    _, status = os.waitpid(pid, 0)
+    os.set_blocking(answer[0], False)
+    try:
+        came = os.read(answer[0], 4096)
+    except BlockingIOError:
+        came = b""
+    return status, came.decode("ascii", "replace")
+
+
+def verdict_of(job, status, came):
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        name = signal.Signals(number).name
+        if number == signal.SIGABRT:  # an assert that failed
+            return "wrong_answer", "ended by SIGABRT: an assert failed"
+        if number == signal.SIGXCPU:
+            return "timeout", "used up its CPU time"
+        return "runtime_error", "killed by %s" % name
+    code = os.WEXITSTATUS(status)
+    if code != 0:
+        return "wrong_answer", "ended with status %d before the tests were through" % code
+    if came != job["nonce"]:
+        return "runtime_error", "the program ended early: exit(0) before the tests were through"
+    return "pass", ""
+
+
+def run_native(payload, verdict_fd):
+    """`payload`: JSON of {secret, nonce, files: {name: text}, compile: argv or null, compile_s, run: argv, limits}."""
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0)
+    os.set_inheritable(verdict_fd, False)
+    job = json.loads(payload)
+    secret = job.pop("secret")
+    for name, text in job["files"].items():
+        with open(name, "wb") as file:
+            file.write(text.encode("utf-8", "surrogatepass"))
+    if job["compile"]:
+        problem = compile_program(job["compile"], job["compile_s"])
+        if problem:
+            report(verdict_fd, secret, {"verdict": "runtime_error", "reason": problem})
+            return
+        report(verdict_fd, secret, {"compiled": True})
+    verdict, reason = verdict_of(job, *run_program(job))
+    report(verdict_fd, secret, {"verdict": verdict, "reason": reason})
