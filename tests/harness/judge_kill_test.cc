@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
+#include <cstdio>
 #include <random>
 
 #include "core/json.h"
@@ -21,6 +22,7 @@ using testing::TemporaryFolder;
 
 constexpr int kItems = 400;
 constexpr int kKills = 20;
+constexpr int kInFlight = 16;
 
 void write_suite(const TemporaryFolder& folder) {
   std::string rows;
@@ -43,12 +45,13 @@ Finished stubborn(const std::vector<std::string>& words, std::mt19937& random) {
   return run_program({words});
 }
 
+// Every answer was sold once. What the server had to give again under the same Idempotency-Key was under way when the
+// client was killed, or had come in and was not on disk yet: on average less than one round of requests a kill.
 void check_log(FaultServer& server) {
-  const auto sold = server.sold();
-  CHECK(sold.size() == kItems);
-  for (const auto& [key, times] : sold) CHECK(times == 1);
-  WARN(server.requests() << " requests, " << sold.size() << " sold, " << server.replays()
-                         << " repeated by their Idempotency-Key");
+  CHECK(server.sold() == kItems);
+  CHECK(server.replays() <= kKills * kInFlight);
+  std::printf("%lld requests, %zu sold, %lld given again after %d kills\n", static_cast<long long>(server.requests()),
+              server.sold(), static_cast<long long>(server.replays()), kKills);
 }
 
 }  // namespace
@@ -66,7 +69,7 @@ TEST_CASE("killed at 20 random moments: no request is sold twice, none is left o
                                     "--base-url", server.base_url(), "--tasks",
                                     "ask",        "--include",       folder.file("suite"),
                                     "--db",       database,          "--chat-template",
-                                    "on",         "--max-in-flight", "16",
+                                    "on",         "--max-in-flight", std::to_string(kInFlight),
                                     "--json"};
     run.insert(run.end(), pace.begin(), pace.end());
     const Finished finished = stubborn(run, random);
@@ -78,8 +81,9 @@ TEST_CASE("killed at 20 random moments: no request is sold twice, none is left o
   FaultServer server;
   server.delay_ms = 30;
   server.text = "fine <answer>safe</answer>";
-  std::vector<std::string> judge = {"judge",           database,          "--judge", "openai:mixed", "--judge-url",
-                                    server.base_url(), "--max-in-flight", "16",      "--json"};
+  std::vector<std::string> judge = {"judge",       database,          "--judge",         "openai:mixed",
+                                    "--judge-url", server.base_url(), "--max-in-flight", std::to_string(kInFlight),
+                                    "--json"};
   judge.insert(judge.end(), pace.begin(), pace.end());
   const Finished finished = stubborn(judge, random);
   INFO(finished.err);
