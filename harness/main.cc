@@ -27,6 +27,8 @@ constexpr Command kCommands[] = {
     {"fetch", "Download benchmark data from its original hosts", declare_fetch},
     {"score", "Score stored responses again, without the model", declare_score},
     {"report", "Print the result table of a database", declare_report},
+    {"judge", "Have a judge grade stored answers, without the model", declare_judge},
+    {"grade", "Export answers for people to label, import their labels", declare_grade},
     {"samples", "Print items: prompt, raw response, extracted answer beside the gold one, score", declare_samples},
     {"audit", "Find out whether a multiple-choice score is ability or exam technique", declare_audit},
     {"selfcheck", "Prove on this machine that batch, order, memory and threads change no bit", declare_selfcheck},

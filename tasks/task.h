@@ -133,6 +133,13 @@ struct Task {
 
   FewshotSpec fewshot;
   GenerateSettings generation;
+  // Conversations: what is asked after each answer (Jinja, "{{turns[1]}}").
+  std::vector<std::string> next_turns;
+  // Sampling temperature by a field of the document ("category" -> value); empty = generation.temperature for all.
+  std::string temperature_field;
+  std::map<std::string, double> temperatures;
+  // How a judge grades the answers: a row of the table in tasks/judge/protocol.cc; empty = nobody judges.
+  std::string judge;
   std::vector<FilterPipeline> filters;  // never empty for kGenerate: "none" with take_first
   std::vector<MetricSpec> metrics;      // the first is the task's headline
   std::optional<ProgramSpec> program;   // generated answers that are run

@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "tasks/data_file.h"
 #include "tasks/extract.h"
+#include "tasks/judge/protocol.h"
 #include "tasks/metrics.h"
 #include "tasks/template/template.h"
 #include "tasks/transforms.h"
@@ -29,7 +30,7 @@ const std::vector<std::string>& known_fields() {
       "should_decontaminate", "doc_to_decontamination_query", "num_proc", "task_list",
       // ours
       "convention", "data", "foreach", "subgroup", "note", "published", "reversed", "unconditional_context",
-      "truncate_left", "program", "audit"};
+      "truncate_left", "program", "next_turns", "temperature_by", "judge", "audit"};
   return fields;
 }
 
@@ -169,6 +170,7 @@ class TaskReader {
     read_prompt();
     read_fewshot();
     read_generation();
+    read_conversation();
     read_filters();
     read_program();
     read_metrics();
@@ -446,6 +448,31 @@ class TaskReader {
     settings.temperature = do_sample == false ? 0 : temperature.value_or(do_sample == true ? 1 : 0);
     if (settings.temperature < 0) kwargs->fail("the temperature is negative");
     if (!(settings.top_p > 0 && settings.top_p <= 1)) kwargs->fail("top_p lies above 0 and up to 1");
+  }
+
+  void read_conversation() {
+    if (auto node = field("next_turns")) {
+      task_.next_turns = node->texts();
+      for (const std::string& turn : task_.next_turns) check_template(*node, turn);
+    }
+    if (auto node = field("temperature_by")) {
+      node->only({"field", "values"});
+      auto name = node->field("field"), values = node->field("values");
+      if (!name || !values || !values->json().is_object()) node->fail("needs `field` and a map `values`");
+      task_.temperature_field = name->text();
+      for (const auto& [key, unused] : values->json().items()) {
+        const double temperature = values->field(key)->number();
+        if (temperature < 0) values->fail("a temperature is negative");
+        task_.temperatures[key] = temperature;
+      }
+    }
+    if (auto node = field("judge")) {
+      task_.judge = node->text();
+      if (!find_judge_protocol(task_.judge))
+        node->fail("unknown judge protocol \"" + task_.judge + "\"", "there are " + fmt_list(judge_protocol_names()));
+    }
+    if ((field("next_turns") || field("judge")) && task_.output_type != OutputType::kGenerate)
+      field("output_type")->fail("conversations and judges are for generate_until");
   }
 
   void read_rows(const ConfigNode& rows) {
