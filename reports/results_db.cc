@@ -698,6 +698,30 @@ void ResultsDb::finish_run(int64_t run, bool complete, const Json& stats) {
       .run();
 }
 
+void ResultsDb::put_watched(const WatchedCheckpoint& one) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query(db.main_, "INSERT OR REPLACE INTO watched VALUES (?, ?, ?, ?, ?, ?)")
+      .bind(one.fingerprint)
+      .bind(one.path)
+      .bind(one.state)
+      .bind(one.reason)
+      .bind(one.run)
+      .bind(now_utc())
+      .run();
+}
+
+std::vector<WatchedCheckpoint> ResultsDb::watched() {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query query(db.main_, "SELECT fingerprint, path, state, reason, run_id FROM watched ORDER BY at, path");
+  std::vector<WatchedCheckpoint> all;
+  while (query.step()) {
+    all.push_back({query.text(0), query.text(1), query.text(2), query.text(3), query.optional_integer(4)});
+  }
+  return all;
+}
+
 std::vector<StoredRun> ResultsDb::find_runs(const std::string& selector) {
   auto& db = *implementation_;
   std::lock_guard lock(db.main_mutex_);

@@ -99,6 +99,14 @@ struct StoredRun {
   bool complete = false;
 };
 
+// What became of a checkpoint that `assay watch` met.
+struct WatchedCheckpoint {
+  std::string fingerprint;  // of its files
+  std::string path, state;  // state: scored, incomplete, failed
+  std::string reason;
+  std::optional<int64_t> run;
+};
+
 class ResultsDb {
  public:
   enum class Mode { kReadWrite, kReadOnly };
@@ -133,6 +141,10 @@ class ResultsDb {
   void put_aggregates(int64_t run, const std::string& task, const std::string& convention,
                       const std::vector<Aggregate>& aggregates);
   void finish_run(int64_t run, bool complete, const Json& stats);
+
+  // Replaces what is known of this fingerprint.
+  void put_watched(const WatchedCheckpoint& one);
+  std::vector<WatchedCheckpoint> watched();
 
   // Reading.
   // Runs whose id, label or settings' name is `selector`; empty selector = all. In order of id.
