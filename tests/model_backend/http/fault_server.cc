@@ -90,6 +90,12 @@ std::string answer_to(const Json& request, bool chat, const std::string& text) {
     }
     if (request.value("echo", false) && request["model"] != "no-logprobs")
       choice["logprobs"] = logprobs_of(request["prompt"].get<std::string>());
+    if (request.contains("logprobs") && !request.value("echo", false) && request["model"] != "no-logprobs") {
+      // The place after the prompt; "shifted": as a server that gives each token its successor's would have it.
+      const auto place = static_cast<double>(count_code_points(request["prompt"].get<std::string>()));
+      const double value = -0.5 * (place + (request["model"] == "shifted" ? 1 : 0));
+      choice["logprobs"] = {{"tokens", Json::array({"."})}, {"token_logprobs", Json::array({value})}};
+    }
     choices.push_back(std::move(choice));
   }
   const Json reply = {{"model", request["model"].get<std::string>() + "-2026"},
