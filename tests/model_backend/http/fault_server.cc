@@ -161,7 +161,8 @@ FaultServer::FaultServer() : server_(std::make_unique<httplib::Server>()) {
   server_->set_tcp_nodelay(true);
   port_ = server_->bind_to_any_port("127.0.0.1");
   thread_ = std::thread([this] { server_->listen_after_bind(); });
-  server_->wait_until_ready();
+  while (!server_->is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ::setenv("no_proxy", "127.0.0.1", 1);
 }
 
 FaultServer::~FaultServer() {
