@@ -154,8 +154,12 @@ void check_capabilities(const Backend& backend, const std::vector<PreparedTask>&
                     : request.kind == RequestKind::kRolling     ? info.rolling
                                                                 : info.generate;
         if (!able) {
-          throw_input(prepared.task->key(), fmt::format("needs {} requests, which the backend \"{}\" cannot answer",
-                                                        to_string(request.kind), info.name));
+          throw_input(prepared.task->key(),
+                      fmt::format("needs {} requests, which the backend \"{}\" cannot answer", to_string(request.kind),
+                                  info.name),
+                      request.kind == RequestKind::kLoglikelihood
+                          ? "it gives no log-probabilities of prompts, or wrong ones; a local checkpoint does"
+                          : "");
         }
       }
     }

@@ -891,7 +891,7 @@ std::vector<Judgement> ResultsDb::judgements_of(const std::string& request_hash)
   Query query(db.main_,
               "SELECT request_hash, sample, judge, judge_version, prompt_version, presentation, repetition, score, "
               "label, problem, text, answered_by, prompt_tokens, completion_tokens FROM judgements "
-              "WHERE request_hash = ? ORDER BY rowid");
+              "WHERE request_hash = ? ORDER BY judge, judge_version, prompt_version, presentation, repetition");
   query.bind(request_hash);
   std::vector<Judgement> judgements;
   while (query.step()) {

@@ -159,7 +159,7 @@ class ResultsDb {
                                                       const std::string& convention);
   // On disk when it returns. The first of two with one key stays.
   void store_judgement(const Judgement& judgement);
-  // All words on this response, of whatever judge, in order of arrival.
+  // All words on this response, of whatever judge, in order of judge, question and repetition.
   std::vector<Judgement> judgements_of(const std::string& request_hash);
   // The later of two by one annotator on one answer stays.
   void put_grades(const std::vector<Grade>& grades);
