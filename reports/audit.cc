@@ -237,9 +237,9 @@ class PartAudit {
     }
     if (gained.empty()) return;
     const Estimate bits = mean_of(gained);
-    AuditTest& test =
-        add("order of the test set", "no order of the items is likelier than another", gained,
-            fmt::format("{:+.2f} bits a row of neighbours in the file's order (effect: bits)", bits.value));
+    AuditTest& test = add("order of the test set", "no order of the items is likelier than another", gained,
+                          fmt::format("{:+.2f} bits a row of neighbours in the file's order (in bits)", bits.value));
+    test.unit = "bits";
     test.contamination = test.p && bits.value > 0 && *test.p / 2 < rules_.alpha;
   }
 
@@ -443,6 +443,7 @@ Json to_json(const AuditResult& result) {
                      {"p", test.p ? Json(*test.p) : Json(nullptr)},
                      {"n", test.n},
                      {"language", test.language},
+                     {"unit", test.unit},
                      {"found", test.found},
                      {"contamination", test.contamination},
                      {"what", test.what}});
@@ -459,8 +460,11 @@ std::string render_audit(const AuditResult& result) {
   table.columns = {{"test"},        {""},      {"effect", true}, {"95 % interval", true}, {"p", true},
                    {"items", true}, {"found"}, {"what"}};
   for (const AuditTest& test : result.tests) {
-    table.rows.push_back({test.name, test.language, points(test.effect),
-                          test.low ? fmt::format("{} .. {}", points(*test.low), points(*test.high)) : "-",
+    const auto shown = [&](double value) {
+      return test.unit == "bits" ? fmt::format("{:+.2f}", value) : points(value);
+    };
+    table.rows.push_back({test.name, test.language, shown(test.effect),
+                          test.low ? fmt::format("{} .. {}", shown(*test.low), shown(*test.high)) : "-",
                           !test.p          ? "-"
                           : *test.p < 1e-4 ? "< 0.0001"
                                            : fmt::format("{:.4f}", *test.p),

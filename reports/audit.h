@@ -70,6 +70,7 @@ struct AuditTest {
   std::optional<double> low, high;  // 95 % interval
   std::optional<double> p;          // two-sided, of the null
   int64_t n = 0;                    // items
+  std::string unit = "points";      // "points": hundredths are shown; "bits"
   bool found = false;               // points to technique
   bool contamination = false;       // points to items that were learned; decides nothing
 };
