@@ -30,6 +30,7 @@ constexpr Command kCommands[] = {
     {"samples", "Print items: prompt, raw response, extracted answer beside the gold one, score", declare_samples},
     {"doctor", "Say what this machine has, and what it lacks", declare_doctor},
     {"sandbox", "Run programs as a code benchmark would: one, or a suite with expected verdicts", declare_sandbox},
+    {"selfcheck", "Prove on this machine that batch, order, memory and threads change no bit", declare_selfcheck},
 };
 
 // The first Ctrl-C asks for a clean end, the second ends at once.

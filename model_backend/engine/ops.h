@@ -119,6 +119,8 @@ class Ops {
   // multiplied by attention_scale), writes q to `q_out` and k, v to their slots.
   //   qkv [T, (Q + 2K) * D] float   positions [T] host   slots [T] host   inverse_frequency [D/2] float, device
   //   q_out [T, Q * D] act   keys, values [S, K * D] act: the cache of one layer
+  // A value that is not finite is stored as 0: a masked key has weight 0, and 0 times infinity would break the rows
+  // that must not see it. note_bad_rows() says which rows are broken.
   virtual void rotate_and_store(const float* qkv, const AttentionShape& shape, std::span<const int32_t> positions,
                                 std::span<const int32_t> slots, const float* inverse_frequency, float attention_scale,
                                 void* q_out, void* keys, void* values) = 0;
@@ -131,6 +133,10 @@ class Ops {
 
   // out = silu(gate) * up.   gate_up [rows, 2F] float: gate then up   out [rows, F] act
   virtual void silu_multiply(const float* gate_up, int64_t rows, int64_t inner, void* out) = 0;
+
+  // Where row t of x holds a value that is not finite and bad_layer[t] is negative, bad_layer[t] becomes `layer`.
+  //   x [T, H] float   bad_layer [T] int32, device
+  virtual void note_bad_rows(const float* x, int64_t rows, int64_t hidden, int layer, int32_t* bad_layer) = 0;
 
   // x += y, elementwise, float.
   virtual void add(float* x, const float* y, int64_t count) = 0;

@@ -151,6 +151,7 @@ bool Run::step() {
   batch_ = {};
   paths_.clear();
   plan_rows_.clear();
+  plan_first_rows_.clear();
   read_rows_.clear();
   reads_.clear();
   waiters_.clear();
@@ -163,6 +164,7 @@ bool Run::step() {
   }
   if (!model_.forward(batch_, *cache_, [this] { return keep_going(); })) return false;
   stats_.computed_tokens += batch_.rows();
+  note_bad_rows();
   read_head();
   release_rows();
   std::erase(texts_, nullptr);
@@ -185,7 +187,7 @@ void Run::admit_waiting_texts() {
     const GenerateSettings& generate = requests_[waiting.request].generate;
     texts_.push_back(std::make_unique<Text>(
         Text{waiting.request, waiting.sample, waiting.node, tree_->path(waiting.node, plan_.node(waiting.node).length),
-             open.last_prompt_token, open.max_tokens,
+             open.last_prompt_token, open.max_tokens, 0,
              GeneratedSequence(tokenizer_, generate.stop, settings_.eos, open.max_tokens)}));
     waiting_.pop_front();
     add_text_row(*texts_.back(), static_cast<int>(texts_.size()) - 1);
@@ -194,6 +196,7 @@ void Run::admit_waiting_texts() {
 
 void Run::add_text_row(Text& text, int index) {
   const int row = batch_.rows(), position = static_cast<int>(text.slots.size());
+  text.batch_row = row;
   text.slots.push_back(pool_->take_promised());
   --text.promised;
   batch_.tokens.push_back(text.next_token);
@@ -228,6 +231,7 @@ void Run::add_plan_rows(const PlanRows& rows) {
   batch_.slots.insert(batch_.slots.end(), paths_.back().end() - rows.rows, paths_.back().end());
   batch_.segments.push_back({first, rows.rows, position, paths_.back().data()});
   plan_rows_.push_back(rows);
+  plan_first_rows_.push_back(first);
 
   struct Read {
     int row, sequence;
@@ -260,6 +264,47 @@ void Run::add_read(int batch_row, int sequence, int32_t target) {
   waiters_.push_back({sequence, target});
 }
 
+void Run::note_bad_rows() {
+  const std::span<const int32_t> layers = model_.bad_layers();
+  if (bad_.empty() && std::all_of(layers.begin(), layers.end(), [](int32_t layer) { return layer < 0; })) return;
+  std::vector<int32_t> row_bad(layers.begin(), layers.end());
+  for (size_t i = 0; i < plan_rows_.size(); ++i) {  // parents before children
+    const PlanRows& rows = plan_rows_[i];
+    const int first = plan_first_rows_[i];
+    const auto above = bad_.find(plan_.node(rows.node).parent);
+    if (above != bad_.end()) bad_.try_emplace(rows.node, BadRows{0, above->second.layer});
+    for (int r = 0; r < rows.rows; ++r) {
+      if (row_bad[first + r] >= 0) bad_.try_emplace(rows.node, BadRows{rows.begin + r, row_bad[first + r]});
+      row_bad[first + r] = bad_layer(rows.node, rows.begin + r);
+    }
+  }
+  for (const auto& text : texts_) {
+    if (row_bad[text->batch_row] < 0) {
+      row_bad[text->batch_row] = bad_layer(text->node, plan_.node(text->node).length - 1);
+    }
+  }
+  for (size_t i = 0; i < waiters_.size(); ++i) waiters_[i].bad_layer = row_bad[read_rows_[reads_[i].row]];
+}
+
+int Run::bad_layer(int node, int row) const {
+  const auto found = bad_.find(node);
+  return found != bad_.end() && found->second.row <= row ? found->second.layer : -1;
+}
+
+// The request fails and its other parts go on to their end.
+void Run::fail_waiter(const Waiter& waiter) {
+  const bool is_text = waiter.sequence < 0;
+  const size_t request = is_text ? texts_[-1 - waiter.sequence]->request : asked_[waiter.sequence].request;
+  Response& response = open_[request].response;
+  response.status = ResponseStatus::kFailed;
+  response.detail = "the model's state is infinite or not a number after layer " + std::to_string(waiter.bad_layer);
+  if (is_text) {
+    end_text(*texts_[-1 - waiter.sequence]);
+  } else if (--asked_[waiter.sequence].reads_left == 0) {
+    end_part(request);
+  }
+}
+
 void Run::read_head() {
   if (reads_.empty()) return;
   stats_.head_rows += static_cast<int64_t>(read_rows_.size());
@@ -269,7 +314,9 @@ void Run::read_head() {
   std::vector<int> sampled;
   for (size_t i = 0; i < waiters_.size(); ++i) {
     const Waiter& waiter = waiters_[i];
-    if (waiter.sequence >= 0) {
+    if (waiter.bad_layer >= 0) {
+      fail_waiter(waiter);
+    } else if (waiter.sequence >= 0) {
       give_to_sequence(waiter.sequence, waiter.target, answers[i]);
     } else if (is_sampled(*texts_[-1 - waiter.sequence])) {
       sampled.push_back(static_cast<int>(i));
@@ -313,12 +360,16 @@ int32_t Run::draw(const Text& text, std::span<const float> logits) const {
   return sample_token(logits, {generate.temperature, generate.top_p, generate.top_k}, random);
 }
 
-// Ends the text, marked by promised = -1, when this is its last token.
 void Run::give_to_text(Text& text, int32_t token) {
   text.next_token = token;
   std::optional<GeneratedText> finished = text.sequence.add(token);
   if (!finished) return;
   open_[text.request].response.texts[text.sample] = std::move(*finished);
+  end_text(text);
+}
+
+// The text is marked by promised = -1, and removed at the end of the step.
+void Run::end_text(Text& text) {
   pool_->forgo(text.promised);
   pool_->give_back(std::span(text.slots).subspan(plan_.node(text.node).start + plan_.node(text.node).length));
   tree_->release(text.node);

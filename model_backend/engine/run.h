@@ -5,6 +5,8 @@
 //   - then rows of the plan's walk, until the batch or the key/value memory is full.
 // What the rows say goes to their sequences; a response is delivered when its last sequence has its last read.
 //
+// A row whose state is not finite fails the requests that see it, and only those; the run goes on.
+//
 // A generated text joins when the walk has passed its prompt and its whole token budget fits the key/value memory;
 // until the first of those that wait has joined, the walk stands still. So memory can never run out under a text, and
 // since everything but the walk's current path ends by itself, there is always something that goes on. The plan holds a
@@ -17,6 +19,7 @@
 #include <deque>
 #include <memory>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "model_backend/backend.h"
@@ -67,6 +70,7 @@ class Run {
     std::vector<int32_t> slots;  // of all positions so far
     int32_t next_token = 0;      // read in the next step, at position slots.size()
     int promised = 0;            // slots it may still take
+    int batch_row = 0;           // of next_token
     GeneratedSequence sequence;
   };
   struct WaitingText {
@@ -78,6 +82,7 @@ class Run {
   struct Waiter {
     int sequence;
     int32_t target;
+    int bad_layer = -1;  // the answer means nothing
   };
 
   void encode_all();
@@ -94,6 +99,11 @@ class Run {
   void queue_texts(int node);
   void add_read(int batch_row, int sequence, int32_t target);
 
+  void note_bad_rows();
+  // The layer at which this row of the node, or one that it sees, broke; -1: none.
+  int bad_layer(int node, int row) const;
+  void fail_waiter(const Waiter& waiter);
+  void end_text(Text& text);
   void read_head();
   void give_to_sequence(int sequence, int32_t target, const HeadAnswer& answer);
   void give_to_text(Text& text, int32_t token);
@@ -124,11 +134,19 @@ class Run {
   std::deque<WaitingText> waiting_;
   std::vector<std::unique_ptr<Text>> texts_;  // null: ended in this step
 
+  // Of nodes with a state that is not finite, inherited ones included: from which row on, and the layer.
+  struct BadRows {
+    int row;
+    int layer;
+  };
+  std::unordered_map<int, BadRows> bad_;  // [node]
+
   // The batch being made.
   Batch batch_;
   std::deque<std::vector<int32_t>> paths_;  // what its segments' slots point to
   std::vector<PlanRows> plan_rows_;
-  std::vector<int32_t> read_rows_;  // batch rows that go through the head
+  std::vector<int> plan_first_rows_;  // [plan_rows_]: the batch row of each
+  std::vector<int32_t> read_rows_;    // batch rows that go through the head
   std::vector<HeadRead> reads_;
   std::vector<Waiter> waiters_;  // [reads]
 

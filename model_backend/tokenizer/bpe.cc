@@ -23,7 +23,7 @@ uint64_t pair_key(TokenId left, TokenId right) {
   return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return "\"" + replace_invalid_utf8(text) + "\"";
 }
 
@@ -58,7 +58,7 @@ MergeTable rank_merges(const Vocab& vocab, const std::vector<Bpe::TextPair>& mer
       auto found = vocab.find(text);
       if (!found) {
         throw_input(where, fmt::format("merge {} ({} + {}) names {}, which is not in the vocabulary", rank,
-                                       quoted(left), quoted(right), quoted(text)));
+                                       in_quotes(left), in_quotes(right), in_quotes(text)));
       }
       return *found;
     };
@@ -155,7 +155,7 @@ Bpe::Bpe(Vocab vocab, MergeTable merges, BpeOptions options, std::string where)
   if (options_.unknown_token) {
     unknown_ = vocab_.find(*options_.unknown_token);
     if (!unknown_)
-      throw_input(where_, "the unknown token " + quoted(*options_.unknown_token) + " is not in the vocabulary");
+      throw_input(where_, "the unknown token " + in_quotes(*options_.unknown_token) + " is not in the vocabulary");
   }
   for (int byte = 0; byte < 256; ++byte) {
     byte_tokens_.push_back(vocab_.find(byte_token_name(static_cast<uint8_t>(byte))).value_or(-1));

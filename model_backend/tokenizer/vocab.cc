@@ -6,18 +6,18 @@
 namespace assay {
 
 void Vocab::add(std::string text, int64_t id, std::string_view where) {
-  auto quoted = [](const std::string& token) { return "\"" + replace_invalid_utf8(token) + "\""; };
+  auto in_quotes = [](const std::string& token) { return "\"" + replace_invalid_utf8(token) + "\""; };
   if (id < 0 || id >= kIdLimit) {
-    throw_input(where, "token " + quoted(text) + " has the id " + std::to_string(id) + ", outside 0.." +
+    throw_input(where, "token " + in_quotes(text) + " has the id " + std::to_string(id) + ", outside 0.." +
                            std::to_string(kIdLimit - 1));
   }
   TokenId token = static_cast<TokenId>(id);
   if (const std::string* other = this->text(token); other && *other != text) {
-    throw_input(where, "tokens " + quoted(*other) + " and " + quoted(text) + " have the same id " + std::to_string(id));
+    throw_input(where, "tokens " + in_quotes(*other) + " and " + in_quotes(text) + " have the same id " + std::to_string(id));
   }
   auto [entry, inserted] = ids_.emplace(std::move(text), token);
   if (entry->second != token) {
-    throw_input(where, "token " + quoted(entry->first) + " has two ids, " + std::to_string(entry->second) + " and " +
+    throw_input(where, "token " + in_quotes(entry->first) + " has two ids, " + std::to_string(entry->second) + " and " +
                            std::to_string(id));
   }
   if (texts_.size() <= static_cast<size_t>(token)) texts_.resize(static_cast<size_t>(token) + 1, nullptr);

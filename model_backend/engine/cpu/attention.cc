@@ -1,8 +1,9 @@
 // Causal attention over key/value slots.
 //
-// Work item: a tile of neighbouring rows of one segment, and one key/value head with its G = Q / K query heads, so up
-// to kTileQueries query vectors. The tile walks the sequence in blocks of kKeyBlock positions from position 0 (or from
-// the block where its window begins); a block's keys are gathered transposed, its values by row, as float:
+// Work item: a tile of neighbouring rows, of one segment or of several, and one key/value head with its G = Q / K query
+// heads, so up to kTileQueries query vectors. The tile walks blocks of kKeyBlock positions from position 0 (or from the
+// block where the first window begins). Neighbouring rows whose block lies in the same slots - rows of one segment, and
+// texts that share their prompt - take it together; its keys are gathered transposed, its values by row, as float:
 //   scores [m, 64] = q [m, D] * keys [D, 64]        weights = exp(score - m_row), masked ones 0
 //   sums   [m, D]  = sums * rescale + weights * values
 // with the running maximum and sum of each row as in online softmax. Blocks, and the positions in a block, come in the
@@ -31,6 +32,12 @@ namespace assay {
 
 constexpr int kTileQueries = 96;
 
+struct AttentionRow {
+  int batch_row;
+  int position;
+  const int32_t* slots;  // of positions 0 .. position
+};
+
 struct AttentionTile {
   const void* q;       // [T, Q * D] act
   const void* keys;    // [S, K * D] act
@@ -39,10 +46,8 @@ struct AttentionTile {
   bool bfloat16;
   AttentionShape shape;
   int kv_head;
-  int first_row;       // of the tile, in the batch
-  int rows;            // in the tile
-  int first_position;  // of the tile
-  const int32_t* slots;
+  const AttentionRow* row;  // [rows]
+  int rows;
 };
 
 // Carves a thread's scratch memory; D is padded to whole vectors of the tile product.
@@ -85,7 +90,7 @@ void load_queries(const AttentionTile& tile, int group, AttentionScratch& scratc
   const int dim = tile.shape.head_dim;
   const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
   for (int m = 0; m < tile.rows * group; ++m) {
-    const int64_t row = tile.first_row + m / group;
+    const int64_t row = tile.row[m / group].batch_row;
     const int head = tile.kv_head * group + m % group;
     const Act* from = static_cast<const Act*>(tile.q) + (row * tile.shape.query_heads + head) * dim;
     float* to = scratch.q + m * scratch.padded;
@@ -94,9 +99,9 @@ void load_queries(const AttentionTile& tile, int group, AttentionScratch& scratc
   }
 }
 
-// Keys and values of positions [first, first + count), count <= kKeyBlock; the rest of the block is zero.
+// Keys and values in the slots [0, count), count <= kKeyBlock; the rest of the block is zero.
 template <typename Act>
-void gather_block(const AttentionTile& tile, int first, int count, AttentionScratch& scratch) {
+void gather_block(const AttentionTile& tile, const int32_t* slots, int count, AttentionScratch& scratch) {
   const int dim = tile.shape.head_dim;
   const int64_t width = int64_t{tile.shape.kv_heads} * dim;
   for (int j = 0; j < kKeyBlock; ++j) {
@@ -106,7 +111,7 @@ void gather_block(const AttentionTile& tile, int first, int count, AttentionScra
       std::fill(value_row, value_row + scratch.padded, 0.0f);
       continue;
     }
-    const int64_t offset = tile.slots[first + j] * width + tile.kv_head * dim;
+    const int64_t offset = slots[j] * width + tile.kv_head * dim;
     const Act* key = static_cast<const Act*>(tile.keys) + offset;
     const Act* value = static_cast<const Act*>(tile.values) + offset;
     for (int d = 0; d < dim; ++d) scratch.keys[d * kKeyBlock + j] = act_to_float(key[d]);
@@ -149,7 +154,7 @@ template <typename Act>
 void store_sums(const AttentionTile& tile, int group, const AttentionScratch& scratch) {
   const int dim = tile.shape.head_dim;
   for (int m = 0; m < tile.rows * group; ++m) {
-    const int64_t row = tile.first_row + m / group;
+    const int64_t row = tile.row[m / group].batch_row;
     const int head = tile.kv_head * group + m % group;
     Act* to = static_cast<Act*>(tile.out) + (row * tile.shape.query_heads + head) * dim;
     const float scale = 1.0f / scratch.total[m];
@@ -157,41 +162,65 @@ void store_sums(const AttentionTile& tile, int group, const AttentionScratch& sc
   }
 }
 
+int window_begin(const AttentionTile& tile, int row) {
+  return tile.shape.window > 0 ? std::max(0, tile.row[row].position - tile.shape.window + 1) : 0;
+}
+
+// How many positions of the block that begins at `first` a row sees, from its begin on; 0: none.
+int block_end(const AttentionTile& tile, int row, int first) {
+  if (window_begin(tile, row) >= first + kKeyBlock) return 0;
+  return std::clamp(tile.row[row].position + 1 - first, 0, kKeyBlock);
+}
+
+// The block that begins at `first` for the rows [begin, end), all of which have it in `slots`, `count` of them.
+template <typename Act>
+void attend_block(const AttentionTile& tile, int first, int begin, int end, const int32_t* slots, int count,
+                  AttentionScratch& scratch) {
+  const int group = tile.shape.query_heads / tile.shape.kv_heads, padded = scratch.padded;
+  const int m0 = begin * group, many = (end - begin) * group;
+  gather_block<Act>(tile, slots, count, scratch);
+  for (int j = 0; j < kKeyBlock; j += kTileColumns) {
+    tile_product(scratch.q + m0 * padded, padded, scratch.keys + j, kKeyBlock, tile.shape.head_dim, false, many,
+                 scratch.scores + m0 * kKeyBlock + j, kKeyBlock);
+  }
+  for (int m = m0; m < m0 + many; ++m) {
+    const int row = m / group;
+    weigh_block(scratch.scores + m * kKeyBlock, std::max(0, window_begin(tile, row) - first),
+                block_end(tile, row, first), scratch.maximum[m], scratch.total[m], scratch.sums + m * padded, padded);
+  }
+  for (int d = 0; d < padded; d += kTileColumns) {
+    tile_product(scratch.scores + m0 * kKeyBlock, kKeyBlock, scratch.values + d, padded, count, true, many,
+                 scratch.sums + m0 * padded + d, padded);
+  }
+}
+
 template <typename Act>
 void attend_tile_of(const AttentionTile& tile, AttentionScratch& scratch) {
   const int group = tile.shape.query_heads / tile.shape.kv_heads;
   const int queries = tile.rows * group, padded = scratch.padded;
-  const int last_position = tile.first_position + tile.rows - 1;
-  const auto window_begin = [&](int position) {
-    return tile.shape.window > 0 ? std::max(0, position - tile.shape.window + 1) : 0;
-  };
   load_queries<Act>(tile, group, scratch);
   std::fill(scratch.sums, scratch.sums + queries * padded, 0.0f);
   std::fill(scratch.maximum, scratch.maximum + queries, -std::numeric_limits<float>::infinity());
   std::fill(scratch.total, scratch.total + queries, 0.0f);
 
-  for (int first = window_begin(tile.first_position) / kKeyBlock * kKeyBlock; first <= last_position;
-       first += kKeyBlock) {
-    const int count = std::min(kKeyBlock, last_position + 1 - first);
-    gather_block<Act>(tile, first, count, scratch);
-    // Rows that see something of this block: the first ones may end before it, the last ones' windows begin after it.
-    int begin = std::max(0, first - tile.first_position), end = tile.rows;
-    while (end > begin && window_begin(tile.first_position + end - 1) >= first + kKeyBlock) --end;
-    if (begin >= end) continue;
-    const int m0 = begin * group, many = (end - begin) * group;
-    for (int j = 0; j < kKeyBlock; j += kTileColumns) {
-      tile_product(scratch.q + m0 * padded, padded, scratch.keys + j, kKeyBlock, tile.shape.head_dim, false, many,
-                   scratch.scores + m0 * kKeyBlock + j, kKeyBlock);
-    }
-    for (int m = m0; m < m0 + many; ++m) {
-      const int position = tile.first_position + m / group;
-      weigh_block(scratch.scores + m * kKeyBlock, std::max(0, window_begin(position) - first),
-                  std::min(kKeyBlock, position + 1 - first), scratch.maximum[m], scratch.total[m],
-                  scratch.sums + m * padded, padded);
-    }
-    for (int d = 0; d < padded; d += kTileColumns) {
-      tile_product(scratch.scores + m0 * kKeyBlock, kKeyBlock, scratch.values + d, padded, count, true, many,
-                   scratch.sums + m0 * padded + d, padded);
+  int lowest = window_begin(tile, 0), last = 0;
+  for (int row = 0; row < tile.rows; ++row) {
+    lowest = std::min(lowest, window_begin(tile, row));
+    last = std::max(last, tile.row[row].position);
+  }
+  for (int first = lowest / kKeyBlock * kKeyBlock; first <= last; first += kKeyBlock) {
+    for (int begin = 0, end; begin < tile.rows; begin = end) {
+      int count = block_end(tile, begin, first);
+      end = begin + 1;
+      if (count == 0) continue;
+      const int32_t* slots = tile.row[begin].slots + first;
+      for (; end < tile.rows; ++end) {
+        const int more = block_end(tile, end, first);
+        const int32_t* theirs = tile.row[end].slots + first;
+        if (more == 0 || !std::equal(slots, slots + std::min(count, more), theirs)) break;
+        if (more > count) count = more, slots = theirs;
+      }
+      attend_block<Act>(tile, first, begin, end, slots, count, scratch);
     }
   }
   store_sums<Act>(tile, group, scratch);
@@ -221,14 +250,22 @@ HWY_EXPORT(attend_tile);
 void CpuOps::attention(const void* q, const void* keys, const void* values, const AttentionShape& shape,
                        std::span<const RowSegment> segments, void* out) {
   const int group = shape.query_heads / shape.kv_heads;
-  const int tile_rows = std::max(1, kTileQueries / group);
-  std::vector<AttentionTile> tiles;
+  std::vector<AttentionRow> rows;
   for (const RowSegment& segment : segments) {
-    for (int row = 0; row < segment.rows; row += tile_rows) {
-      for (int head = 0; head < shape.kv_heads; ++head) {
-        tiles.push_back({q, keys, values, out, bfloat16(), shape, head, segment.first_row + row,
-                         std::min(tile_rows, segment.rows - row), segment.first_position + row, segment.slots});
-      }
+    for (int i = 0; i < segment.rows; ++i) {
+      rows.push_back({segment.first_row + i, segment.first_position + i, segment.slots});
+    }
+  }
+  // Some work items a thread, so that none waits long at the end.
+  constexpr int kItemsAThread = 4;
+  const int parts = (kItemsAThread * threads_ + shape.kv_heads - 1) / shape.kv_heads;
+  const int tile_rows =
+      std::clamp((static_cast<int>(rows.size()) + parts - 1) / parts, 1, std::max(1, kTileQueries / group));
+  std::vector<AttentionTile> tiles;
+  for (int row = 0; row < static_cast<int>(rows.size()); row += tile_rows) {
+    for (int head = 0; head < shape.kv_heads; ++head) {
+      tiles.push_back({q, keys, values, out, bfloat16(), shape, head, rows.data() + row,
+                       std::min(tile_rows, static_cast<int>(rows.size()) - row)});
     }
   }
   const int queries = tile_rows * group;
@@ -236,9 +273,10 @@ void CpuOps::attention(const void* q, const void* keys, const void* values, cons
   for (auto& scratch : thread_scratch_) {
     if (scratch.size() < floats) scratch.resize(floats);
   }
-  parallel_for_uneven(threads_, static_cast<int64_t>(tiles.size()), [&](int thread, int64_t i) {
+  const auto count = static_cast<int64_t>(tiles.size());
+  parallel_for_uneven(threads_, count, [&](int thread, int64_t i) {
     AttentionScratch scratch(thread_scratch_[thread].data(), queries, shape.head_dim);
-    HWY_DYNAMIC_DISPATCH(attend_tile)(tiles[i], scratch);
+    HWY_DYNAMIC_DISPATCH(attend_tile)(tiles[count - 1 - i], scratch);  // the last rows see the most
   });
 }
 

@@ -39,6 +39,7 @@ class CpuOps final : public Ops {
   void attention(const void* q, const void* keys, const void* values, const AttentionShape& shape,
                  std::span<const RowSegment> segments, void* out) override;
   void silu_multiply(const float* gate_up, int64_t rows, int64_t inner, void* out) override;
+  void note_bad_rows(const float* x, int64_t rows, int64_t hidden, int layer, int32_t* bad_layer) override;
   void add(float* x, const float* y, int64_t count) override;
   void gather_rows(const float* x, std::span<const int32_t> rows, int64_t hidden, float* out) override;
   void head_logprobs(const void* h, int64_t rows, const PackedWeight& head, std::span<const HeadRead> reads,
@@ -51,6 +52,15 @@ class CpuOps final : public Ops {
   Precision precision_;
   int threads_;
   std::unique_ptr<MatrixProduct> product_;
+  // cos and sin [position, 2, D / 2] of one rotation, made when a position is first met.
+  struct Turns {
+    const float* inverse_frequency = nullptr;
+    float scale = 0;
+    int half = 0;
+    std::vector<float> values;
+  };
+  const float* turns_up_to(int position, const float* inverse_frequency, float scale, int half);
+  Turns turns_;
   std::vector<std::vector<float>> thread_scratch_;  // attention: one a thread
   std::vector<float> head_tile_;                    // head_logprobs: logits of one vocabulary tile
 };

@@ -55,6 +55,19 @@ void add_range(float* x, const float* y, int64_t count) {
   for (; i < count; ++i) x[i] += y[i];
 }
 
+// 0 * x is not 0 where x is not finite.
+bool all_finite(const float* x, int64_t count) {
+  const Floats tag;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(tag));
+  const auto zero = hn::Zero(tag);
+  auto sums = zero;
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) sums = hn::MulAdd(hn::LoadU(tag, x + i), zero, sums);
+  float sum = hn::GetLane(hn::SumOfLanes(tag, sums));
+  for (; i < count; ++i) sum += x[i] * 0.0f;
+  return sum == 0.0f;
+}
+
 void embed_row(const void* table, int64_t hidden, int32_t id, bool bfloat16, float* out) {
   if (!bfloat16) {
     std::memcpy(out, static_cast<const float*>(table) + id * hidden, hidden * sizeof(float));
@@ -79,6 +92,7 @@ namespace assay {
 
 HWY_EXPORT(silu_multiply_row);
 HWY_EXPORT(add_range);
+HWY_EXPORT(all_finite);
 HWY_EXPORT(embed_row);
 
 void CpuOps::embed(const void* table, int64_t hidden, std::span<const int32_t> ids, float* out) {
@@ -91,6 +105,12 @@ void CpuOps::silu_multiply(const float* gate_up, int64_t rows, int64_t inner, vo
   parallel_for(threads_, rows, [&](int64_t row) {
     HWY_DYNAMIC_DISPATCH(silu_multiply_row)
     (gate_up + row * 2 * inner, inner, bfloat16(), static_cast<uint8_t*>(out) + row * inner * act_bytes());
+  });
+}
+
+void CpuOps::note_bad_rows(const float* x, int64_t rows, int64_t hidden, int layer, int32_t* bad_layer) {
+  parallel_for(threads_, rows, [&](int64_t row) {
+    if (bad_layer[row] < 0 && !HWY_DYNAMIC_DISPATCH(all_finite)(x + row * hidden, hidden)) bad_layer[row] = layer;
   });
 }
 

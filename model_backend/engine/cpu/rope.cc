@@ -1,4 +1,5 @@
 // Rotary positions (RoFormer, Su et al. 2021) in the half-split layout, together with the write into the cache.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -50,6 +51,20 @@ void rotate_head(const float* x, int half, const float* cosine, const float* sin
   }
 }
 
+// What is not finite becomes 0.
+template <typename Act>
+void store_values(const float* x, int count, Act* out) {
+  const Floats tag;
+  const int lanes = static_cast<int>(hn::Lanes(tag));
+  const auto zero = hn::Zero(tag);
+  int i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto value = hn::LoadU(tag, x + i);
+    store_act(hn::IfThenElseZero(hn::Eq(hn::Mul(value, zero), zero), value), out + i);
+  }
+  for (; i < count; ++i) float_to_act(std::isfinite(x[i]) ? x[i] : 0.0f, out + i);
+}
+
 template <typename Act>
 void rotate_row_of(const RopeRow& row) {
   const int dim = row.head_dim, half = dim / 2;
@@ -60,7 +75,7 @@ void rotate_row_of(const RopeRow& row) {
   for (int h = 0; h < row.kv_heads; ++h, x += dim) {
     rotate_head(x, half, row.cosine, row.sine, static_cast<Act*>(row.key) + h * dim);
   }
-  for (int i = 0; i < row.kv_heads * dim; ++i) float_to_act(x[i], static_cast<Act*>(row.value) + i);
+  store_values(x, row.kv_heads * dim, static_cast<Act*>(row.value));
 }
 
 void rotate_row(const RopeRow& row) {
@@ -84,6 +99,25 @@ namespace assay {
 
 HWY_EXPORT(rotate_row);
 
+const float* CpuOps::turns_up_to(int position, const float* inverse_frequency, float scale, int half) {
+  if (turns_.inverse_frequency != inverse_frequency || turns_.scale != scale || turns_.half != half) {
+    turns_ = {inverse_frequency, scale, half, {}};
+  }
+  int64_t made = static_cast<int64_t>(turns_.values.size()) / (2 * half);
+  if (position < made) return turns_.values.data();
+  turns_.values.resize((int64_t{position} + 1) * 2 * half);
+  for (; made <= position; ++made) {
+    float* turn = turns_.values.data() + made * 2 * half;
+    for (int i = 0; i < half; ++i) {
+      // The angle is a float32 product, as where the models were trained.
+      const float angle = static_cast<float>(made) * inverse_frequency[i];
+      turn[i] = std::cos(angle) * scale;
+      turn[half + i] = std::sin(angle) * scale;
+    }
+  }
+  return turns_.values.data();
+}
+
 void CpuOps::rotate_and_store(const float* qkv, const AttentionShape& shape, std::span<const int32_t> positions,
                               std::span<const int32_t> slots, const float* inverse_frequency, float attention_scale,
                               void* q_out, void* keys, void* values) {
@@ -91,20 +125,17 @@ void CpuOps::rotate_and_store(const float* qkv, const AttentionShape& shape, std
   const int64_t kv_width = int64_t{shape.kv_heads} * shape.head_dim;
   const int half = shape.head_dim / 2;
   const auto at = [&](void* base, int64_t element) { return static_cast<uint8_t*>(base) + element * act_bytes(); };
+  if (positions.empty()) return;
+  const int last = *std::max_element(positions.begin(), positions.end());
+  const float* turns = turns_up_to(last, inverse_frequency, attention_scale, half);
   parallel_for(threads_, static_cast<int64_t>(positions.size()), [&](int64_t t) {
-    std::vector<float> turn(2 * half);
-    for (int i = 0; i < half; ++i) {
-      // The angle is a float32 product, as where the models were trained.
-      const float angle = static_cast<float>(positions[t]) * inverse_frequency[i];
-      turn[i] = std::cos(angle) * attention_scale;
-      turn[half + i] = std::sin(angle) * attention_scale;
-    }
+    const float* turn = turns + int64_t{positions[t]} * 2 * half;
     RopeRow row{qkv + t * (q_width + 2 * kv_width),
                 shape.query_heads,
                 shape.kv_heads,
                 shape.head_dim,
-                turn.data(),
-                turn.data() + half,
+                turn,
+                turn + half,
                 bfloat16(),
                 at(q_out, t * q_width)};
     row.key = at(keys, slots[t] * kv_width);

@@ -6,8 +6,11 @@
 // A bfloat16 weight is widened a panel at a time into the L1 cache and multiplied in float32: the products of two
 // bfloat16 numbers are exact there.
 //
-// Blocking: kDepth inputs of a panel (16 KiB) stay in L1 while kBlockRows rows of activations (about 150 KiB) come from
-// L2. One work item is kBlockRows rows times kBlockPanels panels, whole depth.
+// Activations are interleaved first, so that the innermost loop reads them from one place: groups of kTileRows rows
+// (fewer in the last), in a group [k, rows].
+//
+// Blocking: kDepth inputs of a panel (16 KiB) stay in L1 while up to kBlockRows rows of activations (about 150 KiB)
+// come from L2. One work item is a block of rows times kBlockPanels panels, whole depth.
 #include <algorithm>
 #include <cstdint>
 #include <vector>
@@ -29,9 +32,9 @@ constexpr int64_t kDepth = 256;
 constexpr int64_t kBlockRows = 168;
 constexpr int64_t kBlockPanels = 8;
 
-// One work item: rows [0, rows) of `in` times `panels` neighbouring panels.
+// One work item: rows [0, rows) of `in` times neighbouring panels.
 struct ProductBlock {
-  const float* in;  // [rows, k]
+  const float* in;  // interleaved rows, from the beginning of a group
   int64_t k;
   int64_t rows;
   const void* panels;  // the first panel
@@ -52,6 +55,16 @@ void widen(const uint16_t* from, int64_t count, float* to) {
   for (int64_t i = 0; i < count; i += lanes) hn::StoreU(load_act(from + i), Floats(), to + i);
 }
 
+// All rows of the block times one panel, `depth` inputs from k0 on.
+void multiply_panel(const ProductBlock& block, int64_t k0, int64_t depth, const float* panel, float* out,
+                    int64_t out_stride) {
+  for (int64_t row = 0; row < block.rows; row += kTileRows) {
+    const int64_t rows = std::min<int64_t>(kTileRows, block.rows - row);
+    tile_product_interleaved(block.in + row * block.k + k0 * rows, panel, kPanel, depth, k0 > 0, rows,
+                             out + row * out_stride, out_stride);
+  }
+}
+
 void multiply_block(const ProductBlock& block) {
   alignas(64) float widened[kDepth * kPanel];
   alignas(64) float edge[kBlockRows * kPanel];
@@ -66,14 +79,13 @@ void multiply_block(const ProductBlock& block) {
       }
       const int64_t columns = std::min(kPanel, block.outputs - first);
       if (columns == kPanel) {
-        tile_product(block.in + k0, block.k, panel, kPanel, depth, k0 > 0, block.rows, block.out + first,
-                     block.out_stride);
+        multiply_panel(block, k0, depth, panel, block.out + first, block.out_stride);
         continue;
       }
       for (int64_t r = 0; r < block.rows && k0 > 0; ++r) {
         std::copy_n(block.out + r * block.out_stride + first, columns, edge + r * kPanel);
       }
-      tile_product(block.in + k0, block.k, panel, kPanel, depth, k0 > 0, block.rows, edge, kPanel);
+      multiply_panel(block, k0, depth, panel, edge, kPanel);
       for (int64_t r = 0; r < block.rows; ++r) {
         std::copy_n(edge + r * kPanel, columns, block.out + r * block.out_stride + first);
       }
@@ -81,11 +93,30 @@ void multiply_block(const ProductBlock& block) {
   }
 }
 
-void widen_rows(const uint16_t* from, int64_t count, float* to) {
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(Floats()));
-  int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) hn::StoreU(load_act(from + i), Floats(), to + i);
-  for (; i < count; ++i) to[i] = act_to_float(from[i]);
+template <typename Act>
+void interleave(const Act* in, int64_t k, int64_t rows, float* out) {
+  if (rows == kTileRows) {  // unrolled
+    for (int64_t i = 0; i < k; ++i) {
+      for (int m = 0; m < kTileRows; ++m) out[i * kTileRows + m] = act_to_float(in[m * k + i]);
+    }
+    return;
+  }
+  for (int64_t i = 0; i < k; ++i) {
+    for (int64_t m = 0; m < rows; ++m) out[i * rows + m] = act_to_float(in[m * k + i]);
+  }
+}
+
+// One group: in [rows, k] -> out [k, rows].
+void interleave_group(const void* in, bool is_bfloat16, int64_t k, int64_t rows, float* out) {
+  if (is_bfloat16) {
+    interleave(static_cast<const uint16_t*>(in), k, rows, out);
+  } else {
+    interleave(static_cast<const float*>(in), k, rows, out);
+  }
+}
+
+int64_t rows_in_group() {
+  return kTileRows;
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)
@@ -101,7 +132,8 @@ namespace assay {
 namespace {
 
 HWY_EXPORT(multiply_block);
-HWY_EXPORT(widen_rows);
+HWY_EXPORT(interleave_group);
+HWY_EXPORT(rows_in_group);
 
 class TileWeight final : public CpuWeight {
  public:
@@ -151,18 +183,23 @@ class TileProduct final : public MatrixProduct {
   void multiply(const void* in, const CpuWeight& weight, int64_t tile, int64_t rows, float* out,
                 int64_t out_stride) override {
     const auto& panels = static_cast<const TileWeight&>(weight);
-    const float* rows_in = as_float(in, rows * weight.k());
+    const int64_t group = HWY_DYNAMIC_DISPATCH(rows_in_group)();
     const size_t element = precision_ == Precision::kBFloat16 ? 2 : 4;
-    const int64_t outputs = weight.tile_outputs(tile);
-    const int64_t width = kPanel * kBlockPanels;
+    interleave_rows(static_cast<const uint8_t*>(in), weight.k(), rows, group, element);
+
+    const int64_t outputs = weight.tile_outputs(tile), width = kPanel * kBlockPanels;
     const int64_t across = (outputs + width - 1) / width;
-    const int64_t down = (rows + kBlockRows - 1) / kBlockRows;
+    // Blocks of nearly equal size, each of whole groups.
+    const int64_t groups = (rows + group - 1) / group, most = kBlockRows / group;
+    const int64_t down = (groups + most - 1) / most;
     parallel_for_uneven(threads_, across * down, [&](int, int64_t item) {
-      const int64_t row = item / across * kBlockRows, first = item % across * width;
+      const int64_t block_index = item / across, first = item % across * width;
+      const int64_t row = groups * block_index / down * group;
+      const int64_t row_end = std::min(rows, groups * (block_index + 1) / down * group);
       ProductBlock block;
-      block.in = rows_in + row * weight.k();
+      block.in = interleaved_.data() + row * weight.k();
       block.k = weight.k();
-      block.rows = std::min(kBlockRows, rows - row);
+      block.rows = row_end - row;
       block.panels = panels.data() + (weight.tile_begin(tile) + first) * weight.k() * element;
       block.is_bfloat16 = element == 2;
       block.outputs = std::min(width, outputs - first);
@@ -173,21 +210,18 @@ class TileProduct final : public MatrixProduct {
   }
 
  private:
-  const float* as_float(const void* in, int64_t count) {
-    if (precision_ == Precision::kFloat32) return static_cast<const float*>(in);
-    widened_.resize(count);
-    constexpr int64_t kChunk = 16384;
-    parallel_for(threads_, (count + kChunk - 1) / kChunk, [&](int64_t chunk) {
-      const int64_t first = chunk * kChunk;
-      HWY_DYNAMIC_DISPATCH(widen_rows)
-      (static_cast<const uint16_t*>(in) + first, std::min(kChunk, count - first), widened_.data() + first);
+  void interleave_rows(const uint8_t* in, int64_t k, int64_t rows, int64_t group, size_t element) {
+    interleaved_.resize(std::max<size_t>(interleaved_.size(), rows * k));
+    parallel_for(threads_, (rows + group - 1) / group, [&](int64_t g) {
+      const int64_t row = g * group;
+      HWY_DYNAMIC_DISPATCH(interleave_group)
+      (in + row * k * element, element == 2, k, std::min(group, rows - row), interleaved_.data() + row * k);
     });
-    return widened_.data();
   }
 
   Precision precision_;
   int threads_;
-  std::vector<float> widened_;
+  std::vector<float> interleaved_;
 };
 
 }  // namespace

@@ -29,9 +29,10 @@ inline constexpr int kTileRows = 6;
 using TileFloats = hn::CappedTag<float, kTileColumns>;
 inline constexpr int kTileVectors = kTileColumns / static_cast<int>(hn::MaxLanes(TileFloats()));
 
+// Element (m, k) of a lies at a[m * row_step + k * k_step].
 template <int kRows>
-HWY_INLINE void tile_product_rows(const float* a, int64_t a_stride, const float* b, int64_t b_stride, int64_t depth,
-                                  bool accumulate, float* c, int64_t c_stride) {
+HWY_INLINE void tile_product_rows(const float* a, int64_t row_step, int64_t k_step, const float* b, int64_t b_stride,
+                                  int64_t depth, bool accumulate, float* c, int64_t c_stride) {
   const TileFloats tag;
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(TileFloats()));
   hn::Vec<TileFloats> sums[kRows][kTileVectors];
@@ -44,7 +45,7 @@ HWY_INLINE void tile_product_rows(const float* a, int64_t a_stride, const float*
     hn::Vec<TileFloats> row[kTileVectors];
     for (int v = 0; v < kTileVectors; ++v) row[v] = hn::LoadU(tag, b + k * b_stride + v * kLanes);
     for (int m = 0; m < kRows; ++m) {
-      const auto factor = hn::Set(tag, a[m * a_stride + k]);
+      const auto factor = hn::Set(tag, a[m * row_step + k * k_step]);
       for (int v = 0; v < kTileVectors; ++v) sums[m][v] = hn::MulAdd(factor, row[v], sums[m][v]);
     }
   }
@@ -53,17 +54,28 @@ HWY_INLINE void tile_product_rows(const float* a, int64_t a_stride, const float*
   }
 }
 
-// For any number of rows.
+// For any number of rows of a row-major a.
 template <int kRows = kTileRows>
 inline void tile_product(const float* a, int64_t a_stride, const float* b, int64_t b_stride, int64_t depth,
                          bool accumulate, int64_t rows, float* c, int64_t c_stride) {
   while (rows >= kRows) {
-    tile_product_rows<kRows>(a, a_stride, b, b_stride, depth, accumulate, c, c_stride);
+    tile_product_rows<kRows>(a, a_stride, 1, b, b_stride, depth, accumulate, c, c_stride);
     a += kRows * a_stride, c += kRows * c_stride, rows -= kRows;
   }
   if constexpr (kRows > 1) {
     constexpr int kFewer = kRows > 6 ? 6 : kRows > 3 ? 3 : 1;
     if (rows > 0) tile_product<kFewer>(a, a_stride, b, b_stride, depth, accumulate, rows, c, c_stride);
+  }
+}
+
+// For `rows` <= kTileRows rows that lie interleaved, [depth, rows]: the loads of a come from one place.
+template <int kRows = kTileRows>
+inline void tile_product_interleaved(const float* a, const float* b, int64_t b_stride, int64_t depth, bool accumulate,
+                                     int64_t rows, float* c, int64_t c_stride) {
+  if (rows == kRows) {
+    tile_product_rows<kRows>(a, 1, kRows, b, b_stride, depth, accumulate, c, c_stride);
+  } else if constexpr (kRows > 1) {
+    tile_product_interleaved<kRows - 1>(a, b, b_stride, depth, accumulate, rows, c, c_stride);
   }
 }
 

@@ -43,6 +43,7 @@ class CudaOps final : public Ops {
   void attention(const void* q, const void* keys, const void* values, const AttentionShape& shape,
                  std::span<const RowSegment> segments, void* out) override;
   void silu_multiply(const float* gate_up, int64_t rows, int64_t inner, void* out) override;
+  void note_bad_rows(const float* x, int64_t rows, int64_t hidden, int layer, int32_t* bad_layer) override;
   void add(float* x, const float* y, int64_t count) override;
   void gather_rows(const float* x, std::span<const int32_t> rows, int64_t hidden, float* out) override;
   void head_logprobs(const void* h, int64_t rows, const PackedWeight& head, std::span<const HeadRead> reads,

@@ -27,6 +27,13 @@ __global__ void add_kernel(float* x, const float* y, int64_t count) {
   if (i < count) x[i] += y[i];
 }
 
+// One block a row.
+__global__ void note_bad_rows_kernel(const float* x, int64_t hidden, int layer, int32_t* bad_layer) {
+  bool bad = false;
+  for (int64_t i = threadIdx.x; i < hidden; i += kThreads) bad |= !isfinite(x[blockIdx.x * hidden + i]);
+  if (__syncthreads_or(bad) && threadIdx.x == 0 && bad_layer[blockIdx.x] < 0) bad_layer[blockIdx.x] = layer;
+}
+
 template <typename Act>
 __global__ void silu_multiply_kernel(const float* gate_up, int64_t count, int64_t inner, Act* out) {
   const int64_t i = global_index();
@@ -64,6 +71,13 @@ void CudaOps::add(float* x, const float* y, int64_t count) {
   if (count == 0) return;
   add_kernel<<<blocks_for(count), kThreads, 0, stream()>>>(x, y, count);
   ASSAY_CUDA_CHECK_LAUNCH("add_kernel");
+}
+
+void CudaOps::note_bad_rows(const float* x, int64_t rows, int64_t hidden, int layer, int32_t* bad_layer) {
+  Stage stage(*this, "note_bad_rows");
+  if (rows == 0) return;
+  note_bad_rows_kernel<<<static_cast<unsigned>(rows), kThreads, 0, stream()>>>(x, hidden, layer, bad_layer);
+  ASSAY_CUDA_CHECK_LAUNCH("note_bad_rows_kernel");
 }
 
 void CudaOps::silu_multiply(const float* gate_up, int64_t rows, int64_t inner, void* out) {

@@ -24,8 +24,8 @@ __device__ void rotate_head(const float* in, int head_dim, int position, const f
 }
 
 template <typename Act>
-__device__ void copy_head(const float* in, int head_dim, Act* out) {
-  for (int i = threadIdx.x; i < head_dim; i += kThreads) out[i] = from_float<Act>(in[i]);
+__device__ void store_values(const float* in, int head_dim, Act* out) {
+  for (int i = threadIdx.x; i < head_dim; i += kThreads) out[i] = from_float<Act>(isfinite(in[i]) ? in[i] : 0.0f);
 }
 
 // One block a row and head; the heads of a row are Q of q, then K of k, then K of v.
@@ -47,7 +47,7 @@ __global__ void rotate_and_store_kernel(const float* qkv, AttentionShape shape, 
     Act* out = keys + (slot_heads + key_head) * shape.head_dim;
     rotate_head(in, shape.head_dim, positions[row], inverse_frequency, scale, out);
   } else {
-    copy_head(in, shape.head_dim, values + (slot_heads + value_head) * shape.head_dim);
+    store_values(in, shape.head_dim, values + (slot_heads + value_head) * shape.head_dim);
   }
 }
 

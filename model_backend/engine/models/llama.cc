@@ -44,6 +44,7 @@ struct States {
   Buffer attended;  // [T, Q * D] act
   Buffer inner;     // [T, F] act
   Buffer change;    // [T, H] float: what is added to x
+  Buffer bad;       // [T] int32: see Model::bad_layers
 };
 
 class Llama final : public Model {
@@ -53,6 +54,7 @@ class Llama final : public Model {
   int layers() const override { return config_.layers; }
   int64_t kv_width() const override { return int64_t{config_.kv_heads} * config_.head_dim; }
   bool forward(const Batch& batch, KvCache& cache, const std::function<bool()>& keep_going) override;
+  std::span<const int32_t> bad_layers() const override { return bad_layers_; }
   void read(std::span<const int32_t> rows, std::span<const HeadRead> reads, HeadAnswer* answers) override;
   void logits(std::span<const int32_t> rows, float* logits) override;
 
@@ -74,6 +76,7 @@ class Llama final : public Model {
   Buffer inverse_frequency_;
   float attention_scale_ = 1;
   States states_;
+  std::vector<int32_t> bad_layers_;  // [T]
 };
 
 Llama::Llama(Ops& ops, const Checkpoint& checkpoint)
@@ -124,17 +127,22 @@ void Llama::make_room(int rows) {
   states_.attended = ops_.allocate(rows * q_width * act);
   states_.inner = ops_.allocate(rows * int64_t{config_.intermediate} * act);
   states_.change = ops_.allocate(rows * hidden * sizeof(float));
+  states_.bad = ops_.allocate(rows * sizeof(int32_t));
   states_.rows = rows;
 }
 
 bool Llama::forward(const Batch& batch, KvCache& cache, const std::function<bool()>& keep_going) {
   make_room(batch.rows());
+  bad_layers_.assign(batch.rows(), -1);
+  ops_.upload(states_.bad->data(), bad_layers_.data(), bad_layers_.size() * sizeof(int32_t));
   ops_.embed(embedding_->data(), config_.hidden, batch.tokens, floats(states_.x));
   for (int i = 0; i < config_.layers; ++i) {
     attend(layers_[i], batch, cache.keys(i), cache.values(i));
     feed_forward(layers_[i], batch.rows());
+    ops_.note_bad_rows(floats(states_.x), batch.rows(), config_.hidden, i, static_cast<int32_t*>(states_.bad->data()));
     if (!keep_going()) return false;
   }
+  ops_.download(bad_layers_.data(), states_.bad->data(), bad_layers_.size() * sizeof(int32_t));
   return true;
 }
 

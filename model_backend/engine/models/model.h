@@ -39,6 +39,10 @@ class Model {
   // says no, forward returns false and the states are not usable.
   virtual bool forward(const Batch& batch, KvCache& cache, const std::function<bool()>& keep_going) = 0;
 
+  // Of each row of the last forward: the layer after which its state held a value that is not finite, -1 where it never
+  // did. What such a row says, and every row that sees it, means nothing; other rows are not touched by it.
+  virtual std::span<const int32_t> bad_layers() const = 0;
+
   // What the rows of the last forward say. `rows`: row numbers of that batch; a read's `row` is an index into `rows`.
   virtual void read(std::span<const int32_t> rows, std::span<const HeadRead> reads, HeadAnswer* answers) = 0;
   // logits [rows, V], for sampling.
