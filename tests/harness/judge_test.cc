@@ -132,12 +132,12 @@ TEST_CASE("a budget leaves questions missing, and a bigger one goes on from ther
   REQUIRE(run_assay(bench.run_words(script(bench.folder, "model.json", R"({"default": "x"})"))).exit_code == 0);
   const std::string judge = script(bench.folder, "judge.json", R"({"default": "[[5]]"})");
   const auto words = plus(bench.judge_words(judge), {"--judge-tokens", "100", "--judge-budget"});
-  const Finished small = run_assay(plus(words, {"900tokens"}));
+  const Finished small = run_assay(plus(words, {"600tokens"}));
   CHECK(small.exit_code == 1);
   const Json first = parse_json(small.out, "judge")[0];
   CHECK(first["left"].get<int>() > 0);
   CHECK(first["asked"].get<int>() > 0);
-  CHECK(first["tokens"].get<int>() <= 900);
+  CHECK(first["tokens"].get<int>() <= 600);
   const Json second = parse_json(run_assay(plus(words, {"1000000tokens"})).out, "judge")[0];
   CHECK(second["known"] == first["asked"]);
   CHECK(second["left"] == 0);

@@ -12,7 +12,7 @@ TEST_CASE("Cohen's kappa is agreement beyond chance") {
     Labels a, b;
     double kappa;  // -9 = not defined
   };
-  // Second row: 20 yes-yes, 5 yes-no, 10 no-yes, 15 no-no in fives: observed 0.7, chance 0.5.
+  // Second row: observed 0.7, by chance 0.5 * 0.6 + 0.5 * 0.4.
   for (const Row& row : {Row{{"s", "u"}, {"s", "u"}, 1},
                          Row{{"y", "y", "y", "y", "y", "n", "n", "n", "n", "n"},
                              {"y", "y", "y", "y", "n", "y", "y", "n", "n", "n"},
