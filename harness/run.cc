@@ -359,6 +359,26 @@ std::vector<std::string> all_hashes(const std::vector<PreparedTask>& tasks) {
   return all;
 }
 
+// The items of one task with what was answered.
+std::optional<std::vector<AnsweredItem>> answered_items(const std::vector<PreparedTask>& tasks, const Task& task,
+                                                        const std::unordered_map<std::string, Response>& answers) {
+  for (const PreparedTask& prepared : tasks) {
+    if (prepared.task != &task) continue;
+    std::vector<AnsweredItem> items;
+    items.reserve(prepared.items.size());
+    for (size_t i = 0; i < prepared.items.size(); ++i) {
+      AnsweredItem& item = items.emplace_back(AnsweredItem{&prepared.items[i].prompt, {}, {}});
+      for (const std::string& hash : prepared.hashes[i]) {
+        auto found = answers.find(hash);
+        const bool answered = found != answers.end() && found->second.status != ResponseStatus::kFailed;
+        item.responses.push_back(answered ? std::optional(found->second) : std::nullopt);
+      }
+    }
+    return items;
+  }
+  return std::nullopt;
+}
+
 Json stats_json(const RunStats& stats) {
   return {{"requested_tokens", stats.requested_tokens},
           {"tree_tokens", stats.tree_tokens},
@@ -506,10 +526,12 @@ RunOutcome CheckpointSeries::score(const std::string& model, const std::string& 
   db.flush();
   outcome.prepare_seconds += outcome.stats.plan_seconds;
 
+  const ItemsInMemory in_memory = [&](const Task& task) { return answered_items(tasks, task, answers); };
+
   // Extraction, scores, results.
   for (const StoredRun& stored : db.find_runs(std::to_string(run_id))) {
     if (stored.id == run_id) {
-      outcome.missing = score_stored_run(db, stored, s.registry, execution.programs.get(), cancelled);
+      outcome.missing = score_stored_run(db, stored, s.registry, execution.programs.get(), cancelled, in_memory);
     }
   }
   outcome.complete = outcome.missing == 0 && !cancelled;
