@@ -87,6 +87,7 @@ class Connection {
   }
   sqlite3* handle() { return handle_; }
   const std::string& path() const { return path_; }
+  int changes() { return sqlite3_changes(handle_); }  // rows of the last statement
   int64_t last_id() { return sqlite3_last_insert_rowid(handle_); }
 
  private:
@@ -409,6 +410,7 @@ struct ResultsDb::Implementation {
         .bind(head)
         .bind(content)
         .run();
+    if (main_.changes() == 1) return main_.last_id();
     Query find(main_, "SELECT id FROM items WHERE hash = ?");
     find.bind(hash).step();
     return find.integer(0);
