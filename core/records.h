@@ -27,7 +27,8 @@ struct Prompt {
   std::string context;            // everything before the answer: description, shots, the item
   size_t shared_bytes = 0;        // length of the head of `context` that comes before the item (description + shots)
   std::vector<Message> messages;  // the same content as turns, for chat; empty unless asked for
-  std::string delimiter;          // stands between context and a choice ("target_delimiter")
+  std::vector<std::string> next_turns;  // what is asked after the answer to the turn before, in this order
+  std::string delimiter;                // stands between context and a choice ("target_delimiter")
   std::vector<std::string>
       choices;  // multiple choice: the answers, without the delimiter; reversed: the contexts' ends
   std::vector<std::string> contexts;  // reversed form only: one full context a choice, `shared continuation` in target
@@ -102,7 +103,8 @@ struct Response {
   std::vector<ContinuationScore> continuations;  // kLoglikelihood: one each; kRolling: exactly one
   std::vector<GeneratedText> texts;              // kGenerate, kChat: one a sample
   int prompt_tokens = 0;
-  bool truncated = false;  // the prompt was cut from the left
+  bool truncated = false;   // the prompt was cut from the left
+  std::string answered_by;  // the model's name as the server gives it, with its version; empty = not said
 };
 
 // What kind of result a score is.

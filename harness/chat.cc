@@ -11,6 +11,23 @@ Json to_json(const std::vector<Message>& messages, size_t count) {
   return list;
 }
 
+// The system texts moved to the head of the first user turn.
+std::vector<Message> fold_system(const std::vector<Message>& messages) {
+  std::vector<Message> folded;
+  std::string system;
+  for (const Message& message : messages) {
+    if (message.role == "system") {
+      system += message.content + "\n\n";
+      continue;
+    }
+    folded.push_back(message);
+    if (message.role != "user") continue;
+    folded.back().content = system + message.content;
+    system.clear();
+  }
+  return folded;
+}
+
 }  // namespace
 
 ChatRenderer::ChatRenderer(const std::string& source, const std::string& name, std::string bos_text,
@@ -19,7 +36,20 @@ ChatRenderer::ChatRenderer(const std::string& source, const std::string& name, s
       bos_text_(std::move(bos_text)),
       eos_text_(std::move(eos_text)) {}
 
-std::string ChatRenderer::render(const std::vector<Message>& messages) const {
+std::string ChatRenderer::render(const std::vector<Message>& messages, bool* folded) const {
+  if (messages.empty() || messages.front().role != "system" || strip(messages.front().content).empty())
+    return render_as_given(messages);
+  try {
+    std::string text = render_as_given(messages);
+    if (text.find(strip(messages.front().content)) != std::string::npos) return text;
+  } catch (const TemplateError& error) {
+    if (error.python_type() != "TemplateError") throw;  // only what raise_exception() says is a refusal
+  }
+  if (folded) *folded = true;
+  return render_as_given(fold_system(messages));
+}
+
+std::string ChatRenderer::render_as_given(const std::vector<Message>& messages) const {
   const bool continued = !messages.empty() && messages.back().role == "assistant";
   Json context = {{"messages", to_json(messages, continued ? messages.size() - 1 : messages.size())},
                   {"add_generation_prompt", true}};
@@ -30,14 +60,16 @@ std::string ChatRenderer::render(const std::vector<Message>& messages) const {
   return text;
 }
 
-void render_chat(std::vector<Request>& requests, const ChatRenderer& renderer) {
+bool render_chat(std::vector<Request>& requests, const ChatRenderer& renderer) {
+  bool folded = false;
   for (Request& request : requests) {
     if (request.messages.empty()) continue;
-    request.context = renderer.render(request.messages);
+    request.context = renderer.render(request.messages, &folded);
     request.shared_bytes = 0;
     request.messages.clear();
     if (request.kind == RequestKind::kChat) request.kind = RequestKind::kGenerate;
   }
+  return folded;
 }
 
 }  // namespace assay

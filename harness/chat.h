@@ -16,14 +16,22 @@ class ChatRenderer {
   ChatRenderer(const std::string& source, const std::string& name, std::string bos_text, std::string eos_text);
 
   // The prompt, ready for the answer. A final assistant turn is continued, not closed. Throws TemplateError.
-  std::string render(const std::vector<Message>& messages) const;
+  // A template that refuses the system role, or leaves its text out, gets that text in front of the first user turn;
+  // `folded` (may be null) becomes true then.
+  std::string render(const std::vector<Message>& messages, bool* folded = nullptr) const;
 
  private:
+  std::string render_as_given(const std::vector<Message>& messages) const;
+
   Template template_;
   std::string bos_text_, eos_text_;
 };
 
 // kChat requests become kGenerate, and the contexts of log-likelihood requests that carry messages are rendered too.
-void render_chat(std::vector<Request>& requests, const ChatRenderer& renderer);
+// True when a system text was folded into the first user turn of any.
+bool render_chat(std::vector<Request>& requests, const ChatRenderer& renderer);
+
+inline constexpr const char* kFoldedNote =
+    "the chat template takes no system role: the system text stands at the head of the first user turn";
 
 }  // namespace assay

@@ -15,11 +15,13 @@
 #include "harness/run.h"
 #include "harness/run_config.h"
 #include "harness/scoring.h"
+#include "harness/system_prompt_study.h"
 #include "model_backend/tokenizer/pair.h"
 #include "model_backend/tokenizer/tokenizer.h"
 #include "reports/report.h"
 #include "reports/results_db.h"
 #include "reports/text_table.h"
+#include "tasks/audit_forms.h"
 #include "tasks/documents.h"
 #include "tasks/task_file.h"
 
@@ -73,14 +75,87 @@ std::string outcome_line(const RunOutcome& outcome, const std::string& db) {
   return text;
 }
 
-int run_command(const RunConfig& config) {
+// What the client of a server met on the way.
+std::string events_line(const RunStats& stats) {
+  std::string text;
+  for (const auto& [name, count] : stats.events) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, name);
+  if (!stats.first_failure.empty()) text += fmt::format("\nfirst request that was lost: {}", stats.first_failure);
+  return text;
+}
+
+// The judge of a run: its device settings are the model's, its server its own.
+JudgeConfig judge_of(const RunConfig& config) {
+  JudgeConfig judge = config.judge;
+  judge.data = config.places.data;
+  judge.backend = config.backend;
+  judge.backend.http.base_url = config.judge.backend.http.base_url;
+  judge.backend.http.key_variable = config.judge.backend.http.key_variable;
+  judge.backend.http.key_file = config.judge.backend.http.key_file;
+  return judge;
+}
+
+// Before the model is asked anything: what would keep the judge from speaking afterwards.
+void check_judging(const RunConfig& config) {
+  if (config.judge.judge.empty()) return;
+  const TaskRegistry registry = load_registry(config.places.include);
+  const TaskSelection selection = select_tasks(registry, config.tasks);
+  if (std::none_of(selection.tasks.begin(), selection.tasks.end(),
+                   [](const Task* task) { return !task->judge.empty(); })) {
+    throw_input("--judge " + config.judge.judge, "none of these tasks is graded by a judge",
+                "such tasks say `judge:` in their file: mt_bench, alignbench, do_not_answer, ...");
+  }
+  check_judge(judge_of(config));
+}
+
+// Judges the run where the command names a judge; false when words are left.
+bool judge_fresh_run(const RunConfig& config, int64_t run_id) {
+  if (config.judge.judge.empty()) return true;
+  const JudgeConfig judge = judge_of(config);
+  auto db = ResultsDb::open(config.places.db, ResultsDb::Mode::kReadWrite);
+  const std::unique_ptr<Backend> backend = open_judge(judge);
+  for (const StoredRun& stored : db->find_runs(std::to_string(run_id))) {
+    if (stored.id == run_id) return judge_stored_run(*db, stored, config.places.include, *backend, judge).left == 0;
+  }
+  return false;
+}
+
+RunOutcome run_and_judge(const RunConfig& config) {
   RunOutcome outcome = run(config, g_cancelled);
   note(outcome_line(outcome, config.places.db));
+  if (const std::string events = events_line(outcome.stats); !events.empty()) note(events);
+  if (!g_cancelled) outcome.complete = judge_fresh_run(config, outcome.run) && outcome.complete;
+  return outcome;
+}
+
+int compare_system_prompt_command(const RunConfig& config) {
+  if (config.system_prompt_file.empty() || !config.chat_template)
+    throw_input("--compare-system-prompt", "needs --system-prompt FILE and --chat-template on");
+  RunConfig plain = config, with = config;
+  plain.system_prompt_file.clear();
+  const std::string name = config.name.empty() ? config.model.substr(config.model.find_last_of("/:") + 1) : config.name;
+  plain.name = name, with.name = name + "+system";
+  const RunOutcome first = run_and_judge(plain), second = run_and_judge(with);
+  auto db = ResultsDb::open(config.places.db, ResultsDb::Mode::kReadOnly);
+  const std::vector<SystemPromptRow> rows = compare_system_prompt(*db, first.run, second.run);
+  if (config.json) {
+    print_json({{"without", first.run}, {"with", second.run}, {"rows", to_json(rows)}});
+  } else {
+    print(render_system_prompt_study(rows));
+  }
+  return first.complete && second.complete ? kExitDone : kExitIncomplete;
+}
+
+int run_command(const RunConfig& config) {
+  check_judging(config);
+  if (config.compare_system_prompt) return compare_system_prompt_command(config);
+  const RunOutcome outcome = run_and_judge(config);
   if (config.json) {
     print_json(outcome_json(outcome));
   } else {
     auto db = ResultsDb::open(config.places.db, ResultsDb::Mode::kReadOnly);
-    print(render_table(db->report_rows({outcome.run}), {}));
+    const std::vector<ReportRow> rows = db->report_rows({outcome.run});
+    print(render_table(rows, {}));
+    if (!config.judge.judge.empty()) print("\n" + render_judged(rows, {}));
   }
   return outcome.complete ? kExitDone : kExitIncomplete;
 }
@@ -156,6 +231,9 @@ int validate_file(const TasksOptions& options) {
     if (!document_files(task, task.test_split, root).empty()) {
       size_t items = load_documents(task, task.test_split, root).size();
       prepare_items(task, config);
+      if (task.audit) {
+        for (const Task& form : audit_forms(task)) prepare_items(form, config);
+      }
       state = fmt::format("{} items", items);
     }
     print(fmt::format("ok  {}  {}\n", task.key(), state));
@@ -184,7 +262,9 @@ int tasks_command(const TasksOptions& options) {
   const TaskRegistry registry = load_registry(options.places.include);
   std::vector<const Task*> tasks;
   if (options.pattern.empty()) {
-    for (const Task& task : registry.tasks) tasks.push_back(&task);
+    for (const Task& task : registry.tasks) {
+      if (!task.form_of) tasks.push_back(&task);
+    }
   } else {
     tasks = select_tasks(registry, options.pattern).tasks;
   }
@@ -374,11 +454,7 @@ int score_command(const ReadOptions& options) {
   std::unique_ptr<Sandbox> sandbox;
   std::unique_ptr<ProgramExecution> execution;
   for (const StoredRun& run : chosen_runs(*db, options.run)) {
-    std::vector<std::string> include = options.places.include;
-    if (include.empty() && run.settings.contains("include")) {
-      include = run.settings["include"].get<std::vector<std::string>>();
-    }
-    const TaskRegistry registry = load_registry(include);
+    const TaskRegistry registry = load_registry_of(run, options.places.include);
     if (!sandbox && has_programs(*db, run, registry)) {
       sandbox = std::make_unique<Sandbox>(options.sandbox.options(0));
       announce(sandbox->state());
@@ -478,7 +554,7 @@ void declare_score(CLI::App& command, int& exit_code) {
 void declare_report(CLI::App& command, int& exit_code) {
   auto options = std::make_shared<ReadOptions>();
   add_read_flags(command, *options);
-  command.add_option("--format", options->format, "table, markdown, csv, json or lm-eval (default: table)");
+  command.add_option("--format", options->format, "table, markdown, csv, json, lm-eval or judged (default: table)");
   command.add_option("--task", options->task, "Only tasks that match this name or glob");
   command.add_flag("--all-metrics", options->all_metrics, "Every metric, not only each task's headline");
   command.add_flag("--no-members", options->no_members, "Groups without the tasks inside them");

@@ -25,8 +25,11 @@ void declare_show(CLI::App& command, int& exit_code);
 void declare_fetch(CLI::App& command, int& exit_code);
 void declare_score(CLI::App& command, int& exit_code);
 void declare_report(CLI::App& command, int& exit_code);
+void declare_judge(CLI::App& command, int& exit_code);
+void declare_grade(CLI::App& command, int& exit_code);
 void declare_samples(CLI::App& command, int& exit_code);
 void declare_selfcheck(CLI::App& command, int& exit_code);
+void declare_audit(CLI::App& command, int& exit_code);
 void declare_doctor(CLI::App& command, int& exit_code);
 void declare_sandbox(CLI::App& command, int& exit_code);
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <regex>
 #include <thread>
 #include <unordered_map>
 #include <unordered_set>
@@ -14,6 +13,7 @@
 #include "core/hash.h"
 #include "core/text.h"
 #include "harness/chat.h"
+#include "harness/checkpoint_folder.h"
 #include "harness/progress.h"
 #include "harness/scoring.h"
 #include "harness/version.h"
@@ -65,12 +65,13 @@ class EarlyExecution {
 class RecordingSink : public ResponseSink {
  public:
   RecordingSink(ResultsDb& db, const std::vector<std::string>& hashes,
-                std::unordered_map<std::string, Response>& answers, ProgressLine& line, EarlyExecution* early)
-      : db_(db), hashes_(hashes), answers_(answers), line_(line), early_(early) {}
+                std::unordered_map<std::string, Response>& answers, ProgressLine& line, EarlyExecution* early,
+                bool bought)
+      : db_(db), hashes_(hashes), answers_(answers), line_(line), early_(early), bought_(bought) {}
 
   void deliver(size_t index, Response response) override {
     ASSAY_ASSERT(index < hashes_.size(), "a backend answers only what it was asked");
-    db_.store_response(hashes_[index], response);
+    db_.store_response(hashes_[index], response, bought_);
     if (early_) early_->start(hashes_[index], response);
     bool added = answers_.emplace(hashes_[index], std::move(response)).second;
     ASSAY_ASSERT(added, "a backend answers a request once");
@@ -84,6 +85,7 @@ class RecordingSink : public ResponseSink {
   std::unordered_map<std::string, Response>& answers_;
   ProgressLine& line_;
   EarlyExecution* early_;  // may be null
+  bool bought_;
   int64_t done_ = 0;
 };
 
@@ -136,15 +138,32 @@ void check_capabilities(const Backend& backend, const std::vector<PreparedTask>&
   }
 }
 
-void apply_chat_template(const Backend& backend, std::vector<PreparedTask>& tasks) {
+// What turns messages into prompts; nothing where prompts are plain, or the backend takes messages as they are.
+std::optional<ChatRenderer> make_renderer(const RunConfig& config, const Backend& backend,
+                                          const std::vector<PreparedTask>& tasks) {
   const BackendInfo& info = backend.info();
+  if (!config.chat_template) return std::nullopt;
+  if (info.chat) {
+    for (const PreparedTask& prepared : tasks) {
+      if (prepared.task->output_type != OutputType::kGenerate)
+        throw_input(prepared.task->key(),
+                    "needs log-probabilities, which \"" + info.name + "\" does not give through chat",
+                    "leave --chat-template off");
+    }
+    return std::nullopt;
+  }
   if (!info.chat_template) {
     throw_input(info.label, "has no chat template, but --chat-template is on", "leave --chat-template off");
   }
-  ChatRenderer renderer(*info.chat_template, info.label + " chat template", info.bos_text, info.eos_text);
+  return ChatRenderer(*info.chat_template, info.label + " chat template", info.bos_text, info.eos_text);
+}
+
+void apply_chat_template(const ChatRenderer& renderer, std::vector<PreparedTask>& tasks) {
+  bool folded = false;
   for (PreparedTask& prepared : tasks) {
-    for (PreparedItem& item : prepared.items) render_chat(item.requests, renderer);
+    for (PreparedItem& item : prepared.items) folded = render_chat(item.requests, renderer) || folded;
   }
+  if (folded) std::fprintf(stderr, "%s\n", kFoldedNote);
 }
 
 void hash_requests(std::vector<PreparedTask>& tasks, const std::string& model_identity) {
@@ -154,13 +173,6 @@ void hash_requests(std::vector<PreparedTask>& tasks, const std::string& model_id
       for (const Request& request : item.requests) hashes.push_back(request_hash(request, model_identity));
     }
   }
-}
-
-std::optional<int64_t> training_step(const std::string& label) {
-  static const std::regex kStep("(?:step|checkpoint|iter|global_step)[-_]?([0-9]{1,15})");
-  std::smatch match;
-  if (!std::regex_search(label, match, kStep)) return std::nullopt;
-  return std::stoll(match[1]);
 }
 
 Json settings_json(const RunConfig& config) {
@@ -201,6 +213,9 @@ RunRecord run_record(const RunConfig& config, const BackendInfo& info, const std
     for (const auto& hashes : prepared.hashes) {
       for (const std::string& hash : hashes) key.add(hash);
     }
+    for (const PreparedItem& item : prepared.items) {
+      for (const std::string& turn : item.prompt.next_turns) key.add(turn);
+    }
   }
   run.run_key = key.hex();
   return run;
@@ -211,6 +226,7 @@ std::string definition_hash(const PreparedTask& prepared) {
   hash.add(prepared.task->key()).add_number(prepared.task->version);
   for (const PreparedItem& item : prepared.items) {
     for (const Request& request : item.requests) hash.add(request_hash(request, ""));
+    for (const std::string& turn : item.prompt.next_turns) hash.add(turn);
   }
   return hash.hex();
 }
@@ -235,6 +251,45 @@ void store_plan(ResultsDb& db, int64_t run, std::vector<TaskRecord>& records, co
     }
     db.put_items(run, record, items);
   }
+}
+
+// Adds the next turn of every conversation whose turns so far are answered. False when there was none.
+bool add_next_turns(std::vector<PreparedTask>& tasks, const std::unordered_map<std::string, Response>& answers,
+                    bool chat, const std::optional<ChatRenderer>& renderer, const std::string& identity) {
+  bool added = false;
+  for (PreparedTask& prepared : tasks) {
+    for (size_t i = 0; i < prepared.items.size(); ++i) {
+      PreparedItem& item = prepared.items[i];
+      std::vector<std::string>& hashes = prepared.hashes[i];
+      if (item.requests.size() > item.prompt.next_turns.size()) continue;
+      std::vector<std::string> texts;
+      for (const std::string& hash : hashes) {
+        const auto found = answers.find(hash);
+        if (found == answers.end() || found->second.texts.empty()) break;
+        texts.push_back(found->second.texts.front().text);
+      }
+      if (texts.size() < hashes.size()) continue;
+      std::vector<Request> next = {make_next_turn(*prepared.task, item.prompt, item.requests, texts, chat)};
+      if (renderer) render_chat(next, *renderer);
+      hashes.push_back(request_hash(next.front(), identity));
+      item.requests.push_back(std::move(next.front()));
+      added = true;
+    }
+  }
+  return added;
+}
+
+void add_stats(RunStats& sum, const RunStats& more) {
+  sum.requests_done += more.requests_done;
+  sum.requested_tokens += more.requested_tokens;
+  sum.tree_tokens += more.tree_tokens;
+  sum.computed_tokens += more.computed_tokens;
+  sum.generated_tokens += more.generated_tokens;
+  sum.head_rows += more.head_rows;
+  sum.seconds += more.seconds;
+  sum.peak_bytes = std::max(sum.peak_bytes, more.peak_bytes);
+  for (const auto& [name, count] : more.events) sum.events[name] += count;
+  if (sum.first_failure.empty()) sum.first_failure = more.first_failure;
 }
 
 // Every hash once, in order, less those whose answer is known.
@@ -280,23 +335,26 @@ Json stats_json(const RunStats& stats) {
           {"generated_tokens", stats.generated_tokens},
           {"head_rows", stats.head_rows},
           {"seconds", stats.seconds},
-          {"peak_bytes", stats.peak_bytes}};
+          {"peak_bytes", stats.peak_bytes},
+          {"events", stats.events}};
 }
 
 }  // namespace
 
 std::vector<PreparedItem> prepare_items(const Task& task, const RunConfig& config) {
   const DataRoot root{config.places.data, config.places.texts};
-  std::vector<Document> documents = load_documents(task, task.test_split, root);
-  const int shots = config.num_fewshot.value_or(task.fewshot.count);
+  const bool is_form = task.form_of != nullptr;  // several documents a row: the limit counts rows
+  std::vector<Document> documents = load_documents(task, task.test_split, root, is_form ? config.limit : 0);
+  const bool no_shots = is_form && task.fewshot.split == task.test_split;
+  const int shots = no_shots ? 0 : config.num_fewshot.value_or(task.fewshot.count);
   std::vector<Document> pool;
   const bool needs_pool = shots > 0 && task.fewshot.samples.empty();
   if (needs_pool && task.fewshot.split != task.test_split) pool = load_documents(task, task.fewshot.split, root);
 
   PromptOptions prompt_options;
-  prompt_options.num_fewshot = config.num_fewshot;
+  prompt_options.num_fewshot = shots;
   prompt_options.seed = config.seed;
-  prompt_options.limit = config.limit;
+  prompt_options.limit = is_form ? 0 : config.limit;
   prompt_options.chat = config.chat_template;
   if (!config.system_prompt_file.empty()) prompt_options.system_prompt = read_file(config.system_prompt_file);
   const bool same_split = needs_pool && task.fewshot.split == task.test_split;
@@ -328,9 +386,12 @@ RunOutcome run(const RunConfig& config, const std::atomic<bool>& cancelled) {
 
   // The database is opened before the weights are read: a wrong path costs nothing.
   std::unique_ptr<ResultsDb> db = ResultsDb::open(config.places.db, ResultsDb::Mode::kReadWrite);
-  std::unique_ptr<Backend> backend = open_backend(config.model, config.backend);
+  BackendOptions backend_options = config.backend;
+  backend_options.http.chat = config.chat_template;
+  std::unique_ptr<Backend> backend = open_backend(config.model, backend_options);
+  const std::optional<ChatRenderer> renderer = make_renderer(config, *backend, tasks);
   check_capabilities(*backend, tasks);
-  if (config.chat_template) apply_chat_template(*backend, tasks);
+  if (renderer) apply_chat_template(*renderer, tasks);
   hash_requests(tasks, backend->info().identity);
   const int64_t run_id = db->begin_run(run_record(config, backend->info(), records, tasks));
   store_plan(*db, run_id, records, tasks);
@@ -339,16 +400,21 @@ RunOutcome run(const RunConfig& config, const std::atomic<bool>& cancelled) {
 
   // Known answers are not asked again.
   std::unordered_map<std::string, Response> answers = db->known_responses(all_hashes(tasks));
-  const OpenRequests open = open_requests(tasks, answers);
 
-  // Backend and responses.
+  // Backend and responses. A conversation's next turn holds the answer to the one before, so turns come one by one.
   RunOutcome outcome;
   outcome.run = run_id;
-  if (!open.requests.empty()) {
-    ProgressLine line(static_cast<int64_t>(open.requests.size()), static_cast<int64_t>(answers.size()));
-    RecordingSink sink(*db, open.hashes, answers, line, execution.early.get());
-    outcome.stats = backend->answer(open.requests, sink, cancelled);
-    line.finish();
+  while (true) {
+    const OpenRequests open = open_requests(tasks, answers);
+    if (!open.requests.empty() && !cancelled) {
+      ProgressLine line(static_cast<int64_t>(open.requests.size()), static_cast<int64_t>(answers.size()));
+      RecordingSink sink(*db, open.hashes, answers, line, execution.early.get(), backend->info().bought);
+      add_stats(outcome.stats, backend->answer(open.requests, sink, cancelled));
+      line.finish();
+    }
+    if (!add_next_turns(tasks, answers, config.chat_template, renderer, backend->info().identity)) break;
+    store_plan(*db, run_id, records, tasks);
+    answers.merge(db->known_responses(all_hashes(tasks)));
   }
   db->flush();
 

@@ -62,10 +62,39 @@ void add_task_flags(CLI::App& command, RunConfig& config) {
                      "File with a system prompt (with --chat-template on)");
 }
 
+void add_http_flags(CLI::App& command, HttpOptions& options) {
+  command.add_option("--base-url", options.base_url, "Server of openai:MODEL, e.g. http://localhost:8000/v1");
+  command.add_option("--api-key-env", options.key_variable,
+                     "Environment variable with its key (default: ASSAY_API_KEY, else OPENAI_API_KEY)");
+  command.add_option("--api-key-file", options.key_file, "File whose first line is its key");
+  command.add_option("--max-in-flight", options.max_in_flight, "Requests under way at once, at most")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  command.add_option("--max-attempts", options.max_attempts, "Attempts for one request")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  command.add_option("--request-timeout", options.request_s, "Seconds for one attempt")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--total-timeout", options.give_up_s, "Seconds for one request with all its attempts")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--first-pause", options.first_pause_s, "Seconds before a second attempt; doubles after that")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option_function<std::string>(
+      "--max-reply", [&options](const std::string& text) { options.max_reply_bytes = parse_bytes(text); },
+      "Longest reply that is read (default: 16MiB)");
+}
+
 void add_run_flags(CLI::App& command, RunConfig& config) {
   add_task_flags(command, config);
   add_sandbox_flags(command, config.sandbox);
-  command.add_option("--model", config.model, "Checkpoint folder, FILE.gguf, or scripted:FILE")->required();
+  add_http_flags(command, config.backend.http);
+  add_judge_flags(command, config.judge);
+  command.add_flag("--compare-system-prompt", config.compare_system_prompt,
+                   "Run without and with --system-prompt and compare the two, item by item");
+  command.add_option("--model", config.model, "Checkpoint folder, FILE.gguf, openai:NAME or scripted:FILE")->required();
   command.add_option("--tasks", config.tasks, "Tasks, groups, tags or globs, separated by commas; name@convention")
       ->required();
   command.add_option("--name", config.name, "Label of the checkpoint (default: the last part of its path)");

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/judging.h"
 #include "harness/sandbox_flags.h"
 #include "model_backend/backend.h"
 
@@ -41,15 +42,18 @@ struct RunConfig {
   // Changes the device's numbers or its speed:
   BackendOptions backend;
 
-  SandboxFlags sandbox;  // how programs are held
+  JudgeConfig judge;                   // who grades the run's open answers; nobody by default
+  bool compare_system_prompt = false;  // run with and without the system prompt, and compare
+  SandboxFlags sandbox;                // how programs are held
 
   bool json = false;
 };
 
 // Declares flags on a subcommand. The referred structs must outlive the parse.
 void add_place_flags(CLI::App& command, Places& places);
-void add_task_flags(CLI::App& command, RunConfig& config);  // those that decide what a prompt looks like
-void add_run_flags(CLI::App& command, RunConfig& config);   // all of a run
+void add_task_flags(CLI::App& command, RunConfig& config);     // those that decide what a prompt looks like
+void add_http_flags(CLI::App& command, HttpOptions& options);  // how an openai: server is reached
+void add_run_flags(CLI::App& command, RunConfig& config);      // all of a run
 
 // "256MiB", "2GB", "1048576" -> bytes. Throws Error(kInput).
 int64_t parse_bytes(const std::string& text);

@@ -5,11 +5,14 @@
 #include <set>
 
 #include "core/error.h"
+#include "harness/judge_scores.h"
 #include "tasks/metrics.h"
 #include "tasks/programs.h"
 
 namespace assay {
 namespace {
+
+constexpr const char* kNotCanonical = "judged with wording of our own: not canonical";
 
 const MetricSpec& spec_of(const Task& task, const std::string& metric) {
   for (const MetricSpec& spec : task.metrics) {
@@ -177,6 +180,13 @@ std::vector<TaskRecord> task_records(const TaskSelection& selection, const TaskR
   return records;
 }
 
+TaskRegistry load_registry_of(const StoredRun& run, std::vector<std::string> include) {
+  if (include.empty() && run.settings.contains("include")) {
+    include = run.settings["include"].get<std::vector<std::string>>();
+  }
+  return load_registry(include);
+}
+
 bool has_programs(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry) {
   for (const TaskRecord& record : db.tasks_of(run.id)) {
     const Task* task = record.is_group ? nullptr : registry.find_task(record.task + "@" + record.convention);
@@ -184,6 +194,24 @@ bool has_programs(ResultsDb& db, const StoredRun& run, const TaskRegistry& regis
   }
   return false;
 }
+
+namespace {
+
+std::vector<Aggregate> stored_numbers(ResultsDb& db, int64_t run, const TaskRecord& task) {
+  std::vector<Aggregate> out;
+  for (const ReportRow& row : db.report_rows({run})) {
+    if (row.task != task.task || row.convention != task.convention) continue;
+    Aggregate number;
+    number.metric = row.metric, number.filter = row.filter, number.higher_is_better = row.higher_is_better;
+    number.has_value = row.value.has_value();
+    number.estimate.value = row.value.value_or(0), number.estimate.stderr_ = row.stderr_;
+    number.items = row.n, number.unparsed = row.unparsed, number.missing = row.missing;
+    out.push_back(std::move(number));
+  }
+  return out;
+}
+
+}  // namespace
 
 int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry, ProgramExecution* execution,
                          const std::atomic<bool>& cancelled) {
@@ -198,18 +226,25 @@ int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry
       throw_input(key, fmt::format("run {} has this task, the task files do not", run.id),
                   "give the folder that defines it with --include");
     }
+    if (task->program && !execution) {
+      numbers[key] = stored_numbers(db, run.id, record);
+      if (!numbers[key].empty()) missing += numbers[key].front().missing;
+      continue;
+    }
     std::vector<StoredItem> stored = db.items_of(run.id, record.task, record.convention);
     std::vector<AnsweredItem> items;
     for (const StoredItem& item : stored) items.push_back({&item.prompt, item.responses, {}});
     if (task->program) {
-      ASSAY_ASSERT(execution, "who scores programs can run them");
       run_programs(*task, items, *execution, cancelled);
       db.put_verdicts(run.id, record.task, record.convention, outcomes_of(items));
     }
     TaskScores scores = score_task(*task, items);
+    const JudgeSummary judged = add_judge_scores(db, run.id, *task, stored, scores);
     db.put_scores(run.id, record.task, record.convention, scores.by_position);
     db.put_aggregates(run.id, record.task, record.convention, scores.aggregates);
     record.note = shown_note(task->note, scores);
+    if (judged.judged && !judged.canonical)
+      record.note += (record.note.empty() ? "" : "; ") + std::string(kNotCanonical);
     record.headline = task->metrics.front().metric;
     db.put_task(run.id, record);
     numbers[key] = std::move(scores.aggregates);

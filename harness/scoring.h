@@ -45,10 +45,13 @@ std::vector<TaskRecord> task_records(const TaskSelection& selection, const TaskR
                                      const std::optional<int>& num_fewshot);
 
 // Scores every task that the stored run has, again, with today's patterns and metrics, and its groups.
-// Answers that are programs are run by `execution`, which may be null where no task has any. Throws Error(kInput) when
-// a task of the run is not in the registry any more. Gives the number of missing items.
+// Answers that are programs are run by `execution`; where it is null, tasks that have any keep their stored scores.
+// Throws Error(kInput) when a task of the run is not in the registry any more. Gives the number of missing items.
 int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry, ProgramExecution* execution,
                          const std::atomic<bool>& cancelled);
+
+// The task files of a stored run: the given folders, or where there are none those it was made with.
+TaskRegistry load_registry_of(const StoredRun& run, std::vector<std::string> include);
 
 // Whether any task of the stored run has answers that are programs.
 bool has_programs(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -23,7 +24,9 @@ struct BackendInfo {
   bool loglikelihood = false;
   bool rolling = false;
   bool generate = false;
-  int context_length = 0;                    // tokens; 0 = not known
+  bool bought = false;     // answers cost money: none may be lost once it is here
+  bool chat = false;       // answers kChat itself; otherwise the harness renders messages with chat_template
+  int context_length = 0;  // tokens; 0 = not known
   std::optional<std::string> chat_template;  // Jinja; rendered by the harness, never by the backend
   std::string bos_text, eos_text;            // for the chat template; empty = none
 };
@@ -37,7 +40,11 @@ struct RunStats {
   int64_t generated_tokens = 0;  // of these, rows that continued a generated text
   int64_t head_rows = 0;         // rows that went through the output head
   double seconds = 0;            // wall time inside answer()
+  double plan_seconds = 0;       // of these, until the first row could be computed: tokenising, plan
   int64_t peak_bytes = 0;        // the process's largest resident size
+  // What happened on the way, by name, for people ("retried", "answered 429", ...); empty where nothing did.
+  std::map<std::string, int64_t> events;
+  std::string first_failure;  // why the first lost request was lost; empty = none was
 };
 
 // Receives responses. Each request's response arrives exactly once, in any order, from one thread at a time.
@@ -56,9 +63,28 @@ class Backend {
   virtual const BackendInfo& info() const = 0;
   // Answers every request, then returns. When `cancelled` becomes true returns soon, with the requests not yet
   // delivered left unanswered. Throws Error when the device, file or server fails; what was delivered stays valid.
-  // Precondition: info() says that the requests' kinds can be answered; no kChat (the harness renders them first).
+  // Precondition: info() says that the requests' kinds can be answered; kChat only where info().chat is true.
   virtual RunStats answer(std::span<const Request> requests, ResponseSink& sink,
                           const std::atomic<bool>& cancelled) = 0;
+  // Puts the weights of another checkpoint in the place of its own: `model` as for open_backend. What was prepared for
+  // the requests of the last answer() is kept, so asking the same ones again costs no preparation. False, and nothing
+  // has changed, where the other needs a backend of its own (another tokenizer, another context length, no weights at
+  // all). Throws as open_backend does; the backend is then of no use any more, and answers no further call.
+  virtual bool reload(const std::string& /*model*/) { return false; }
+};
+
+// How a server is spoken to (model_backend/http). None of it but the URL is part of a request's identity.
+struct HttpOptions {
+  std::string base_url;        // "http://host:port/v1"; empty = OpenAI's own
+  std::string key_variable;    // environment variable that holds the key; empty = ASSAY_API_KEY, else OPENAI_API_KEY
+  std::string key_file;        // file whose first line is the key; wins over the variable
+  bool chat = false;           // the chat endpoint; otherwise completions. Changes results.
+  int max_in_flight = 64;      // requests at once; the client starts low and finds out how many the server bears
+  int max_attempts = 6;        // of one request
+  double request_s = 300;      // limit of one attempt
+  double give_up_s = 1800;     // limit of one request with all its attempts and pauses
+  double first_pause_s = 0.5;  // before the second attempt; doubles, with jitter, up to a minute
+  int64_t max_reply_bytes = int64_t{16} << 20;
 };
 
 struct BackendOptions {
@@ -69,6 +95,8 @@ struct BackendOptions {
   int threads = 0;              // 0 = all cores
   int64_t kv_memory_bytes = 0;  // memory for keys and values; 0 = a share of what the machine has
   int batch_tokens = 0;         // rows in one pass; 0 = the device's default
+  bool keep_plan = false;       // for Backend::reload
+  HttpOptions http;             // for "openai:MODEL"
 };
 
 // `model`: a checkpoint folder, FILE.gguf, or "scheme:rest" as in the table of backend_table.cc ("scripted:FILE").

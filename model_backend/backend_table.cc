@@ -5,6 +5,7 @@
 #include "core/text.h"
 #include "model_backend/backend.h"
 #include "model_backend/engine/engine_backend.h"
+#include "model_backend/http/http_backend.h"
 #include "model_backend/scripted_backend.h"
 
 namespace assay {
@@ -17,6 +18,7 @@ struct Scheme {
 
 constexpr Scheme kSchemes[] = {
     {"engine", open_engine_backend},
+    {"openai", open_http_backend},
     {"scripted", [](const std::string& path, const BackendOptions&) { return open_scripted_backend(path); }},
 };
 

@@ -5,7 +5,7 @@
 //     "loglikelihood": "hash",           "hash": from a stable hash of context and continuation;
 //                                        "gold-first": the first continuation is the likeliest, then in order;
 //                                        a number: each word of a continuation has this log-probability
-//     "generate": [                      the first rule whose "match" is the item id, or part of the context, or of the
+//     "generate": [                      the first rule whose "match" is part of the messages, of the context or of the
 //       {"match": "2 + 2", "text": "4"}  item id, gives the text
 //     ],
 //     "default": "",                     the text where no rule matches
@@ -87,6 +87,13 @@ std::string identity_of(Json json) {
   return sha256_hex(dump_json(json));
 }
 
+// The contents of all turns, a line each.
+std::string joined(const std::vector<Message>& messages) {
+  std::string text;
+  for (const Message& message : messages) text += message.content + "\n";
+  return text;
+}
+
 int count_words(std::string_view text) {
   int words = 0;
   bool inside = false;
@@ -122,7 +129,7 @@ class ScriptedBackend final : public Backend {
     info_.tokenizer_hash = "words";
     info_.numerics = "scripted-1";
     info_.identity = FieldHash().add(info_.weights_hash).add(info_.tokenizer_hash).add(info_.numerics).hex();
-    info_.loglikelihood = info_.rolling = info_.generate = true;
+    info_.loglikelihood = info_.rolling = info_.generate = info_.chat = true;
     info_.context_length = script_.context_length;
   }
 
@@ -154,7 +161,9 @@ class ScriptedBackend final : public Backend {
   Response answer_one(const Request& request, RunStats& stats) const {
     Response response;
     const bool rolling = request.kind == RequestKind::kRolling;
-    response.prompt_tokens = count_words(rolling ? request.text : request.context);
+    response.prompt_tokens = count_words(rolling                              ? request.text
+                                         : request.kind == RequestKind::kChat ? joined(request.messages)
+                                                                              : request.context);
     if (!rolling && response.prompt_tokens > script_.context_length) {
       if (!request.truncate_left) {
         response.status = ResponseStatus::kTooLong;
@@ -227,7 +236,9 @@ class ScriptedBackend final : public Backend {
   }
 
   const std::string& rule_text(const Request& request) const {
+    const std::string chat = joined(request.messages);
     for (const Rule& rule : script_.rules) {
+      if (chat.find(rule.match) != std::string::npos) return rule.text;
       if (request.item_id.find(rule.match) != std::string::npos) return rule.text;
       if (request.context.find(rule.match) != std::string::npos) return rule.text;
     }

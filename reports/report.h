@@ -46,6 +46,8 @@ std::string render_table(const std::vector<ReportRow>& rows, const ReportOptions
 std::string render_markdown(const std::vector<ReportRow>& rows, const ReportOptions& options);
 std::string render_csv(const std::vector<ReportRow>& rows, const ReportOptions& options);
 std::string render_json(const std::vector<ReportRow>& rows, const ReportOptions& options);
+// Judged tasks with their categories, and what the judging is worth; see judged_report.cc.
+std::string render_judged(const std::vector<ReportRow>& rows, const ReportOptions& options);
 // lm-evaluation-harness's results table, column for column: Tasks (and Groups), Version, Filter, n-shot, Metric, arrow,
 // Value, plus-minus, Stderr.
 std::string render_lm_eval(const std::vector<ReportRow>& rows, const ReportOptions& options);

@@ -5,7 +5,7 @@ namespace {
 
 constexpr ReportFormat kFormats[] = {
     {"table", render_table}, {"markdown", render_markdown}, {"csv", render_csv},
-    {"json", render_json},   {"lm-eval", render_lm_eval},
+    {"json", render_json},   {"lm-eval", render_lm_eval},   {"judged", render_judged},
 };
 
 }  // namespace

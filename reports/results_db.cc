@@ -217,9 +217,12 @@ Json item_json(const ItemRecord& item, const std::string& head) {
     }
     requests.push_back(std::move(entry));
   }
-  return {{"context", tail(prompt.context)}, {"delimiter", prompt.delimiter},   {"choices", prompt.choices},
-          {"contexts", prompt.contexts},     {"gold_index", prompt.gold_index}, {"golds", prompt.golds},
-          {"target", prompt.target},         {"fields", prompt.fields},         {"requests", std::move(requests)}};
+  Json content = {
+      {"context", tail(prompt.context)}, {"delimiter", prompt.delimiter},   {"choices", prompt.choices},
+      {"contexts", prompt.contexts},     {"gold_index", prompt.gold_index}, {"golds", prompt.golds},
+      {"target", prompt.target},         {"fields", prompt.fields},         {"requests", std::move(requests)}};
+  if (!prompt.next_turns.empty()) content["next_turns"] = prompt.next_turns;
+  return content;
 }
 
 void item_from_json(const Json& content, const std::string& head, StoredItem& item) {
@@ -236,6 +239,7 @@ void item_from_json(const Json& content, const std::string& head, StoredItem& it
   prompt.golds = content.at("golds").get<std::vector<std::string>>();
   prompt.target = content.at("target").get<std::string>();
   prompt.fields = content.at("fields");
+  if (content.contains("next_turns")) prompt.next_turns = content["next_turns"].get<std::vector<std::string>>();
   for (const Json& entry : content.at("requests")) {
     Request request;
     request.kind = kind_from(entry.at("kind").get<std::string>());
@@ -265,6 +269,7 @@ void item_from_json(const Json& content, const std::string& head, StoredItem& it
 Json to_json(const Response& response) {
   Json out = Json::object();
   if (!response.detail.empty()) out["detail"] = response.detail;
+  if (!response.answered_by.empty()) out["answered_by"] = response.answered_by;
   for (const ContinuationScore& score : response.continuations) {
     out["continuations"].push_back({{"logprob", score.logprob},
                                     {"tokens", score.tokens},
@@ -284,6 +289,7 @@ Response response_from_json(const std::string& status, const Json& answer) {
                     : status == to_string(ResponseStatus::kTooLong) ? ResponseStatus::kTooLong
                                                                     : ResponseStatus::kFailed;
   if (answer.contains("detail")) response.detail = answer["detail"].get<std::string>();
+  if (answer.contains("answered_by")) response.answered_by = answer["answered_by"].get<std::string>();
   if (answer.contains("continuations")) {
     for (const Json& entry : answer["continuations"]) {
       response.continuations.push_back({entry.at("logprob").get<double>(), entry.at("tokens").get<int>(),
@@ -562,13 +568,14 @@ std::unordered_map<std::string, Response> ResultsDb::known_responses(const std::
   return known;
 }
 
-void ResultsDb::store_response(const std::string& request_hash, const Response& response) {
+void ResultsDb::store_response(const std::string& request_hash, const Response& response, bool soon) {
   if (response.status == ResponseStatus::kFailed) return;
   auto& db = *implementation_;
   std::lock_guard lock(db.queue_mutex_);
   if (db.write_error_) std::rethrow_exception(db.write_error_);
   db.queue_.emplace_back(request_hash, response);
-  if (db.queue_.size() >= kFlushCount) db.queue_changed_.notify_all();
+  if (soon) db.flush_wanted_ = true;
+  if (soon || db.queue_.size() >= kFlushCount) db.queue_changed_.notify_all();
 }
 
 void ResultsDb::flush() {
@@ -735,7 +742,7 @@ std::vector<StoredItem> ResultsDb::items_of(int64_t run, const std::string& task
   std::lock_guard lock(db.main_mutex_);
   Query query(db.main_,
               "SELECT requests.position, requests.part, requests.item, items.content, texts.text, responses.status, "
-              "responses.prompt_tokens, responses.truncated, responses.answer FROM requests "
+              "responses.prompt_tokens, responses.truncated, responses.answer, requests.request_hash FROM requests "
               "JOIN items ON items.id = requests.item_id LEFT JOIN texts ON texts.id = items.head_id "
               "LEFT JOIN responses ON responses.request_hash = requests.request_hash "
               "WHERE requests.run_id = ? AND requests.task = ? AND requests.convention = ? "
@@ -751,6 +758,7 @@ std::vector<StoredItem> ResultsDb::items_of(int64_t run, const std::string& task
       item.responses.resize(item.requests.size());
       items.push_back(std::move(item));
     }
+    items.back().request_hashes.push_back(query.text(9));
     if (query.is_null(5)) continue;
     Response response = response_from_json(query.text(5), parse_json(query.text(8), db.path_ + ": responses"));
     response.prompt_tokens = static_cast<int>(query.integer(6));
@@ -782,6 +790,125 @@ std::vector<std::vector<Score>> ResultsDb::scores_of(int64_t run, const std::str
   return scores;
 }
 
+void ResultsDb::put_judge_questions(int64_t run, const std::string& task, const std::string& convention,
+                                    int64_t against, const std::vector<JudgeQuestionRecord>& questions) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Transaction transaction(db.main_);
+  Query(db.main_, "DELETE FROM judge_questions WHERE run_id = ? AND task = ? AND convention = ? AND against = ?")
+      .bind(run)
+      .bind(task)
+      .bind(convention)
+      .bind(against)
+      .run();
+  for (const JudgeQuestionRecord& question : questions) {
+    Query(db.main_, "INSERT INTO judge_questions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        .bind(run)
+        .bind(task)
+        .bind(convention)
+        .bind(question.position)
+        .bind(question.part)
+        .bind(question.presentation)
+        .bind(against)
+        .bind(question.request_hash)
+        .bind(question.prompt_version)
+        .bind(question.canonical ? 1 : 0)
+        .run();
+  }
+  transaction.commit();
+}
+
+std::vector<JudgeQuestionRecord> ResultsDb::judge_questions_of(int64_t run, const std::string& task,
+                                                               const std::string& convention) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query query(db.main_,
+              "SELECT position, part, presentation, against, request_hash, prompt_version, canonical FROM "
+              "judge_questions WHERE run_id = ? AND task = ? AND convention = ? ORDER BY position, part, against, "
+              "presentation");
+  query.bind(run).bind(task).bind(convention);
+  std::vector<JudgeQuestionRecord> questions;
+  while (query.step()) {
+    questions.push_back({query.integer(0), static_cast<int>(query.integer(1)), query.text(2), query.integer(3),
+                         query.text(4), query.text(5), query.integer(6) != 0});
+  }
+  return questions;
+}
+
+void ResultsDb::store_judgement(const Judgement& judgement) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Transaction transaction(db.main_);
+  Query(db.main_,
+        "INSERT OR IGNORE INTO judgements (request_hash, sample, judge, judge_version, prompt_version, presentation, "
+        "repetition, score, text, label, problem, answered_by, prompt_tokens, completion_tokens) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+      .bind(judgement.request_hash)
+      .bind(judgement.sample)
+      .bind(judgement.judge)
+      .bind(judgement.judge_version)
+      .bind(judgement.prompt_version)
+      .bind(judgement.presentation)
+      .bind(judgement.repetition)
+      .bind(judgement.score)
+      .bind(judgement.text)
+      .bind(judgement.label)
+      .bind(judgement.problem)
+      .bind(judgement.answered_by)
+      .bind(judgement.prompt_tokens)
+      .bind(judgement.completion_tokens)
+      .run();
+  transaction.commit();
+}
+
+std::vector<Judgement> ResultsDb::judgements_of(const std::string& request_hash) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query query(db.main_,
+              "SELECT request_hash, sample, judge, judge_version, prompt_version, presentation, repetition, score, "
+              "label, problem, text, answered_by, prompt_tokens, completion_tokens FROM judgements "
+              "WHERE request_hash = ? ORDER BY rowid");
+  query.bind(request_hash);
+  std::vector<Judgement> judgements;
+  while (query.step()) {
+    judgements.push_back({query.text(0), static_cast<int>(query.integer(1)), query.text(2), query.text(3),
+                          query.text(4), query.text(5), static_cast<int>(query.integer(6)), query.optional_real(7),
+                          query.text(8), query.text(9), query.text(10), query.text(11),
+                          static_cast<int>(query.integer(12)), static_cast<int>(query.integer(13))});
+  }
+  return judgements;
+}
+
+void ResultsDb::put_grades(const std::vector<Grade>& grades) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Transaction transaction(db.main_);
+  for (const Grade& grade : grades) {
+    Query(db.main_, "INSERT OR REPLACE INTO grades VALUES (?, ?, ?, ?, ?)")
+        .bind(grade.request_hash)
+        .bind(grade.task)
+        .bind(grade.annotator)
+        .bind(grade.label)
+        .bind(grade.note)
+        .run();
+  }
+  transaction.commit();
+}
+
+std::vector<Grade> ResultsDb::grades_of(const std::string& task) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query query(db.main_,
+              "SELECT request_hash, task, annotator, label, note FROM grades WHERE task = ? ORDER BY request_hash, "
+              "annotator");
+  query.bind(task);
+  std::vector<Grade> grades;
+  while (query.step()) {
+    grades.push_back({query.text(0), query.text(1), query.text(2), query.text(3), query.text(4)});
+  }
+  return grades;
+}
+
 std::vector<ReportRow> ResultsDb::report_rows(const std::vector<int64_t>& runs) {
   auto& db = *implementation_;
   std::lock_guard lock(db.main_mutex_);
@@ -796,7 +923,7 @@ std::vector<ReportRow> ResultsDb::report_rows(const std::vector<int64_t>& runs) 
         "FROM aggregates JOIN tasks ON tasks.run_id = aggregates.run_id AND tasks.task = aggregates.task "
         "AND tasks.convention = aggregates.convention JOIN runs ON runs.id = aggregates.run_id "
         "JOIN checkpoints ON checkpoints.id = runs.checkpoint_id WHERE aggregates.run_id = ? "
-        "ORDER BY tasks.position, aggregates.metric, aggregates.filter");
+        "ORDER BY tasks.position, aggregates.metric, instr(aggregates.filter, ': ') > 0, aggregates.filter");
     query.bind(run);
     while (query.step()) {
       ReportRow row;

@@ -63,6 +63,33 @@ struct StoredItem {
   Prompt prompt;  // messages are not kept; context is whole
   std::vector<Request> requests;
   std::vector<std::optional<Response>> responses;  // one a request
+  std::vector<std::string> request_hashes;         // one a request
+};
+
+// What a judge is asked about one answer of a run.
+struct JudgeQuestionRecord {
+  int64_t position = 0;
+  int part = 0;
+  std::string presentation = "single";
+  int64_t against = 0;  // run; 0 = no pair
+  std::string request_hash, prompt_version;
+  bool canonical = false;
+};
+
+// A judge's word. Its key: response, sample, judge, judge_version, prompt_version, presentation, repetition.
+struct Judgement {
+  std::string request_hash;
+  int sample = 0;
+  std::string judge, judge_version, prompt_version, presentation;
+  int repetition = 0;
+  std::optional<double> score;
+  std::string label, problem, text, answered_by;
+  int prompt_tokens = 0, completion_tokens = 0;
+};
+
+// A person's label.
+struct Grade {
+  std::string request_hash, task, annotator, label, note;
 };
 
 struct StoredRun {
@@ -91,8 +118,9 @@ class ResultsDb {
   // Responses known for any of these hashes, from whatever run.
   std::unordered_map<std::string, Response> known_responses(const std::vector<std::string>& hashes);
   // Queues a response; returns at once. The first of two with one hash stays. kFailed ones are not stored: a lost
-  // request is asked again. Throws what the writing thread ran into.
-  void store_response(const std::string& request_hash, const Response& response);
+  // request is asked again. It is on disk within a second, and with `soon` as quickly as the disk takes it. Throws what
+  // the writing thread ran into.
+  void store_response(const std::string& request_hash, const Response& response, bool soon = false);
   // Returns when everything queued is on disk. Throws what the writing thread ran into.
   void flush();
 
@@ -112,6 +140,19 @@ class ResultsDb {
   std::vector<TaskRecord> tasks_of(int64_t run);
   std::vector<StoredItem> items_of(int64_t run, const std::string& task, const std::string& convention);
   std::vector<std::vector<Score>> scores_of(int64_t run, const std::string& task, const std::string& convention);
+  // Judging. Questions replace those of the run, task and `against`.
+  void put_judge_questions(int64_t run, const std::string& task, const std::string& convention, int64_t against,
+                           const std::vector<JudgeQuestionRecord>& questions);
+  std::vector<JudgeQuestionRecord> judge_questions_of(int64_t run, const std::string& task,
+                                                      const std::string& convention);
+  // On disk when it returns. The first of two with one key stays.
+  void store_judgement(const Judgement& judgement);
+  // All words on this response, of whatever judge, in order of arrival.
+  std::vector<Judgement> judgements_of(const std::string& request_hash);
+  // The later of two by one annotator on one answer stays.
+  void put_grades(const std::vector<Grade>& grades);
+  std::vector<Grade> grades_of(const std::string& task);
+
   // Rows of a report over the given runs, in order of run and task position.
   std::vector<ReportRow> report_rows(const std::vector<int64_t>& runs);
 

@@ -162,7 +162,40 @@ CREATE TABLE verdicts (
   PRIMARY KEY (run_id, task, convention, position, sample)) WITHOUT ROWID;
 )sql";
 
-constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3};
+// A judge's word on a response is stored once, whatever asked for it; which words count for a run is in
+// judge_questions.
+constexpr const char* kVersion4 = R"sql(
+ALTER TABLE judgements ADD COLUMN label TEXT NOT NULL DEFAULT '';            -- "unsafe", "6", "A", ...
+ALTER TABLE judgements ADD COLUMN problem TEXT NOT NULL DEFAULT '';          -- why there is no score
+ALTER TABLE judgements ADD COLUMN answered_by TEXT NOT NULL DEFAULT '';      -- the model's name as its server gives it
+ALTER TABLE judgements ADD COLUMN prompt_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE judgements ADD COLUMN completion_tokens INTEGER NOT NULL DEFAULT 0;
+
+-- What is asked of judges about a run: a row a judged answer and order. Replaced by each `assay judge` of the run.
+CREATE TABLE judge_questions (
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  task TEXT NOT NULL,
+  convention TEXT NOT NULL,
+  position INTEGER NOT NULL,       -- of the item in the task
+  part INTEGER NOT NULL,           -- of the answer in the item (turn)
+  presentation TEXT NOT NULL,      -- "single"; pairs: "a-first", "b-first"
+  against INTEGER NOT NULL,        -- pairs: run whose answer is B; else 0
+  request_hash TEXT NOT NULL,      -- of the judged answer (pairs: of A's)
+  prompt_version TEXT NOT NULL,    -- prompt's name and hash of the rendered question
+  canonical INTEGER NOT NULL,      -- 1: the benchmark's own wording
+  PRIMARY KEY (run_id, task, convention, position, part, presentation, against)) WITHOUT ROWID;
+
+-- People's labels of answers, from `assay grade import`.
+CREATE TABLE grades (
+  request_hash TEXT NOT NULL,
+  task TEXT NOT NULL,
+  annotator TEXT NOT NULL,
+  label TEXT NOT NULL,
+  note TEXT NOT NULL,
+  PRIMARY KEY (request_hash, task, annotator)) WITHOUT ROWID;
+)sql";
+
+constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3, kVersion4};
 
 }  // namespace
 

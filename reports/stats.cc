@@ -1,6 +1,8 @@
 #include "reports/stats.h"
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "core/error.h"
 
@@ -51,6 +53,36 @@ Estimate stratified(std::span<const Estimate> members, std::span<const double> w
   Estimate estimate{sum / total, std::nullopt};
   if (known) estimate.stderr_ = std::sqrt(variance) / total;
   return estimate;
+}
+
+std::optional<double> cohen_kappa(std::span<const std::string> a, std::span<const std::string> b) {
+  ASSAY_ASSERT(a.size() == b.size() && !a.empty(), "agreement is over answers that both labelled");
+  const double n = static_cast<double>(a.size());
+  std::map<std::string, std::pair<double, double>> shares;
+  double observed = 0, expected = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    observed += a[i] == b[i] ? 1 / n : 0;
+    shares[a[i]].first += 1 / n;
+    shares[b[i]].second += 1 / n;
+  }
+  for (const auto& [label, share] : shares) expected += share.first * share.second;
+  if (expected > 1 - 1e-12) return std::nullopt;
+  return (observed - expected) / (1 - expected);
+}
+
+std::optional<Estimate> pearson(std::span<const double> x, std::span<const double> y) {
+  ASSAY_ASSERT(x.size() == y.size(), "a correlation is between pairs");
+  const double n = static_cast<double>(x.size());
+  if (x.size() < 3) return std::nullopt;
+  double mean_x = 0, mean_y = 0, xx = 0, yy = 0, xy = 0;
+  for (size_t i = 0; i < x.size(); ++i) mean_x += x[i] / n, mean_y += y[i] / n;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double dx = x[i] - mean_x, dy = y[i] - mean_y;
+    xx += dx * dx, yy += dy * dy, xy += dx * dy;
+  }
+  if (xx <= 0 || yy <= 0) return std::nullopt;
+  const double r = std::clamp(xy / std::sqrt(xx * yy), -1.0, 1.0);
+  return Estimate{r, std::sqrt((1 - r * r) / (n - 2))};
 }
 
 }  // namespace assay

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "tasks/audit_forms.h"
 #include "tasks/data_file.h"
 #include "tasks/transforms.h"
 
@@ -166,7 +167,7 @@ bool is_wanted_row(const DataSpec& data, const std::string& split, int64_t row) 
 
 }  // namespace
 
-std::vector<Document> load_documents(const Task& task, const std::string& split, const DataRoot& root) {
+std::vector<Document> load_documents(const Task& task, const std::string& split, const DataRoot& root, int64_t limit) {
   const Transform* transform = nullptr;
   if (!task.process_docs.empty()) {
     transform = find_transform(task.process_docs);
@@ -187,6 +188,8 @@ std::vector<Document> load_documents(const Task& task, const std::string& split,
     throw_input(files.empty() ? task.file : files.front(),
                 "the split \"" + split + "\" of " + task.key() + " is empty");
   }
+  if (limit > 0 && documents.size() > static_cast<size_t>(limit)) documents.resize(static_cast<size_t>(limit));
+  if (task.form_of) documents = form_documents(task, std::move(documents), split == task.test_split);
   return documents;
 }
 

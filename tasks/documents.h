@@ -17,7 +17,9 @@ struct DataRoot {
 // All documents of one split, in file order, after `process_docs`. Ids are "<split>/<file stem>/<0-based row>" and do
 // not change with process_docs dropping rows. Throws Error(kInput) naming file and line (or row) for a missing file
 // (with the `assay fetch` command that brings it), broken quotes, a bad line, an empty split.
-std::vector<Document> load_documents(const Task& task, const std::string& split, const DataRoot& root);
+// `limit`: the first so many rows that are items, 0 = all; an audit form makes several documents of a row.
+std::vector<Document> load_documents(const Task& task, const std::string& split, const DataRoot& root,
+                                     int64_t limit = 0);
 
 // The files that a split is read from; empty when some are missing. For `assay tasks` and `assay fetch`.
 std::vector<std::string> document_files(const Task& task, const std::string& split, const DataRoot& root);

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "tasks/extract.h"
+#include "tasks/judge/text_signs.h"
 #include "tasks/python_regex.h"
 #include "tasks/template/unicode.h"
 
@@ -37,6 +38,9 @@ const MetricInfo kMetrics[] = {
     {"pass@1", "mean", true, {kAnswer}},
     {"pass@10", "mean", true, {kAnswer}},
     {"pass@100", "mean", true, {kAnswer}},
+    {"score", "mean", true, {kAnswer}},
+    {"refusal", "mean", false, {kAnswer}},
+    {"repetition", "mean", false, {kAnswer}},
     {"perplexity", "perplexity", false, {kTarget}},
     {"bits_per_byte", "bits_per_byte", false, {kText}},
     {"byte_perplexity", "byte_perplexity", false, {kText}},
@@ -309,6 +313,35 @@ std::vector<std::string> texts_of(const Response& response) {
   return texts;
 }
 
+// ---- texts as they are, no answer taken out of them
+
+bool reads_whole_texts(const std::string& metric) {
+  return metric == "score" || metric == "refusal" || metric == "repetition";
+}
+
+// Share of the texts, over all turns and samples, of which `holds` is true.
+double share_of_texts(const std::vector<const Response*>& parts, bool (*holds)(const GeneratedText&)) {
+  double count = 0, all = 0;
+  for (const Response* part : parts)
+    for (const GeneratedText& text : part->texts) ++all, count += holds(text);
+  return all > 0 ? count / all : 0;
+}
+
+void score_whole_texts(const Task& task, const std::vector<const Response*>& parts, std::vector<Score>& scores) {
+  for (size_t i = 0; i < scores.size(); ++i) {
+    Score& score = scores[i];
+    const std::string& metric = task.metrics[i % task.metrics.size()].metric;
+    if (metric == "score") score.outcome = Outcome::kMissing;  // until a judge has spoken: harness/judge_scores.h
+    if (metric == "refusal")
+      score.value = share_of_texts(parts, [](const GeneratedText& text) { return is_refusal(text.text); });
+    if (metric == "repetition") {
+      score.value = share_of_texts(parts, [](const GeneratedText& text) {
+        return text.finish == FinishReason::kLength && ends_in_a_loop(text.text);
+      });
+    }
+  }
+}
+
 // ---- all of them
 
 // One empty score for each metric under each filter; where there are no filters, under "none".
@@ -391,10 +424,12 @@ std::vector<Score> score_item(const Task& task, const Prompt& prompt,
       break;
     case OutputType::kGenerate: {
       const auto texts = texts_of(first);
+      score_whole_texts(task, *parts, scores);
       for (size_t f = 0; f < task.filters.size(); ++f) {
         const auto answers = extract_answers(task.filters[f], texts, prompt.fields);
         for (size_t m = 0; m < task.metrics.size(); ++m)
-          score_answers(task.metrics[m], prompt, answers, scores[f * task.metrics.size() + m]);
+          if (!reads_whole_texts(task.metrics[m].metric))
+            score_answers(task.metrics[m], prompt, answers, scores[f * task.metrics.size() + m]);
       }
       break;
     }

@@ -21,6 +21,9 @@
 //                      `ignore_punctuation` (ASCII), `ignore_numbers`, in this order, as lm-evaluation-harness has it.
 //                      (ours) `compare: squad`: case, punctuation, articles and extra white space do not count (SQuAD);
 //                      `compare: number`: as numbers, so 1,000 = 1000 and 18.0 = 18
+//     score            a judge's: missing here, filled by harness/judge_scores.h
+//     refusal          share of the texts that read as a refusal (phrases: judge/text_signs.h)
+//     repetition       share of the texts that reached the token limit and end in a loop
 //     f1               share of tokens in common after the treatment of SQuAD: 2PR/(P+R)
 //   generate_until with a `program` (tasks/programs.h)
 //     pass@k           chance that one of k samples passes, by the unbiased estimator from the n samples there are

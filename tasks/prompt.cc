@@ -61,7 +61,9 @@ class PromptMaker {
         shot_text_(task, or_else(task.fewshot.doc_to_text, task.doc_to_text), "fewshot_config.doc_to_text"),
         shot_target_(task, or_else(task.fewshot.doc_to_target, task.doc_to_target), "fewshot_config.doc_to_target"),
         shot_choice_(task, or_else(task.fewshot.doc_to_choice, task.doc_to_choice), "fewshot_config.doc_to_choice"),
-        reversed_(task.reversed) {}
+        reversed_(task.reversed) {
+    for (const std::string& turn : task.next_turns) next_turns_.emplace_back(task, turn, "next_turns");
+  }
 
   // `first`: the first item, which decides the form in the lm-eval convention.
   void decide_form(const Document& first) {
@@ -87,6 +89,7 @@ class PromptMaker {
           prefix.empty() ? "" : joined(question, prefix, task_.target_delimiter).substr(question.size());
       prompt.context += question + after;
       fill_last_turns(question, prefix, prompt);
+      for (const PromptText& turn : next_turns_) prompt.next_turns.push_back(turn.render(item));
       fill_answers(item, prompt);
     }
     prompt.delimiter = delimiter(prefix);
@@ -101,6 +104,7 @@ class PromptMaker {
   FewshotSampler sampler_;
   std::vector<std::optional<Shot>> shots_;  // by position in the pool, made when first needed
   PromptText description_, gen_prefix_;
+  std::vector<PromptText> next_turns_;
   PromptField text_, target_, choice_;
   PromptField shot_text_, shot_target_, shot_choice_;
   bool reversed_;

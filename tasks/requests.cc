@@ -80,6 +80,14 @@ class RequestMaker {
 
   void add_rolling() { add_blank(RequestKind::kRolling).text = prompt_.target; }
 
+  double own_temperature() const {
+    if (task_.temperature_field.empty()) return task_.generation.temperature;
+    const auto value = prompt_.fields.find(task_.temperature_field);
+    if (value == prompt_.fields.end() || !value->is_string()) return task_.generation.temperature;
+    const auto row = task_.temperatures.find(value->get<std::string>());
+    return row == task_.temperatures.end() ? task_.generation.temperature : row->second;
+  }
+
   void add_generate() {
     Request& request = add_blank(options_.chat ? RequestKind::kChat : RequestKind::kGenerate);
     if (options_.chat) {
@@ -91,7 +99,7 @@ class RequestMaker {
     request.generate = task_.generation;
     request.generate.seed = options_.seed;
     request.generate.samples = options_.samples.value_or(task_.generation.samples);
-    request.generate.temperature = options_.temperature.value_or(task_.generation.temperature);
+    request.generate.temperature = options_.temperature.value_or(own_temperature());
   }
 };
 
@@ -99,6 +107,28 @@ class RequestMaker {
 
 std::vector<Request> make_requests(const Task& task, const Prompt& prompt, const RequestOptions& options) {
   return RequestMaker(task, prompt, options).make();
+}
+
+Request make_next_turn(const Task& task, const Prompt& prompt, const std::vector<Request>& asked,
+                       const std::vector<std::string>& answers, bool chat) {
+  ASSAY_ASSERT(!asked.empty() && asked.size() == answers.size() && asked.size() <= prompt.next_turns.size(),
+               "a next turn follows answered ones");
+  Request request = asked.back();
+  request.part = static_cast<int>(asked.size());
+  request.kind = chat ? RequestKind::kChat : RequestKind::kGenerate;
+  const std::string& question = prompt.next_turns[asked.size() - 1];
+  if (!chat) {
+    request.context += answers.back() + task.fewshot_delimiter + question;
+    return request;
+  }
+  request.context.clear();
+  request.shared_bytes = 0;
+  request.messages = prompt.messages;
+  for (size_t turn = 0; turn < answers.size(); ++turn) {
+    request.messages.push_back({"assistant", answers[turn]});
+    request.messages.push_back({"user", prompt.next_turns[turn]});
+  }
+  return request;
 }
 
 }  // namespace assay

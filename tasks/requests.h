@@ -7,6 +7,7 @@
 //   loglikelihood               part 0: the context with the one target
 //   loglikelihood_rolling       part 0: the text
 //   generate_until              part 0: the context (chat: the messages), n samples
+//     + next_turns              part k: the conversation so far with the first answer to part k - 1, then turn k
 #pragma once
 
 #include <vector>
@@ -25,5 +26,10 @@ struct RequestOptions {
 
 // In order of part.
 std::vector<Request> make_requests(const Task& task, const Prompt& prompt, const RequestOptions& options);
+
+// The request of the next turn of a conversation. `asked`: those so far, `answers`: the first text of each. Without
+// chat the turns are joined by the task's fewshot_delimiter. Precondition: as many answers as requests, a turn is left.
+Request make_next_turn(const Task& task, const Prompt& prompt, const std::vector<Request>& asked,
+                       const std::vector<std::string>& answers, bool chat);
 
 }  // namespace assay

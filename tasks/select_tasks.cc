@@ -16,7 +16,7 @@ class Selector {
   explicit Selector(const TaskRegistry& registry) : registry_(registry) {
     for (const Task& task : registry.tasks) {
       tasks_.emplace(task.key(), &task);
-      conventions_[task.name].insert(task.convention);
+      if (!task.form_of) conventions_[task.name].insert(task.convention);
     }
     for (const TaskGroup& group : registry.groups) {
       groups_.emplace(group.key(), &group);
@@ -41,7 +41,7 @@ class Selector {
   std::string key_of(const std::string& name, const std::string& convention) const {
     const std::set<std::string>& known = conventions_.at(name);
     if (!convention.empty()) {
-      if (!known.count(convention))
+      if (!known.count(convention) && !tasks_.count(name + "@" + convention))
         throw_input(name + "@" + convention, "no such convention", "there is " + join_keys(name));
       return name + "@" + convention;
     }

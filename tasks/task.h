@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -91,6 +92,13 @@ struct ProgramSpec {
       by;  // name -> text: numbers apart for each value that the text takes
 };
 
+// Where the parts of a multiple-choice item stand in its document, so that it can be asked in other forms
+// (tasks/audit_forms.h).
+struct AuditSpec {
+  FieldTemplate question, options;  // options: a list of texts, in the order of the task's own
+  std::string language = "en";      // of the forms' wording: "en" or "zh"
+};
+
 // Published rows that this task stands for (baselines).
 struct PublishedRow {
   std::string benchmark, metric, method, source;
@@ -125,9 +133,18 @@ struct Task {
 
   FewshotSpec fewshot;
   GenerateSettings generation;
+  // Conversations: what is asked after each answer (Jinja, "{{turns[1]}}").
+  std::vector<std::string> next_turns;
+  // Sampling temperature by a field of the document ("category" -> value); empty = generation.temperature for all.
+  std::string temperature_field;
+  std::map<std::string, double> temperatures;
+  // How a judge grades the answers: a row of the table in tasks/judge/protocol.cc; empty = nobody judges.
+  std::string judge;
   std::vector<FilterPipeline> filters;  // never empty for kGenerate: "none" with take_first
   std::vector<MetricSpec> metrics;      // the first is the task's headline
   std::optional<ProgramSpec> program;   // generated answers that are run
+  std::optional<AuditSpec> audit;       // multiple choice that can be asked in other forms
+  std::shared_ptr<const Task> form_of;  // an audit form: the task that it was made from; else null
   std::vector<PublishedRow> published;
   bool word_counts = false;  // kRolling: unused by scores, kept for lm-eval's word_perplexity
 

@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "tasks/data_file.h"
 #include "tasks/extract.h"
+#include "tasks/judge/protocol.h"
 #include "tasks/metrics.h"
 #include "tasks/template/template.h"
 #include "tasks/transforms.h"
@@ -29,7 +30,7 @@ const std::vector<std::string>& known_fields() {
       "should_decontaminate", "doc_to_decontamination_query", "num_proc", "task_list",
       // ours
       "convention", "data", "foreach", "subgroup", "note", "published", "reversed", "unconditional_context",
-      "truncate_left", "program"};
+      "truncate_left", "program", "next_turns", "temperature_by", "judge", "audit"};
   return fields;
 }
 
@@ -169,9 +170,11 @@ class TaskReader {
     read_prompt();
     read_fewshot();
     read_generation();
+    read_conversation();
     read_filters();
     read_program();
     read_metrics();
+    read_audit();
     if (auto published = field("published")) task_.published = read_published(*published);
   }
 
@@ -447,6 +450,31 @@ class TaskReader {
     if (!(settings.top_p > 0 && settings.top_p <= 1)) kwargs->fail("top_p lies above 0 and up to 1");
   }
 
+  void read_conversation() {
+    if (auto node = field("next_turns")) {
+      task_.next_turns = node->texts();
+      for (const std::string& turn : task_.next_turns) check_template(*node, turn);
+    }
+    if (auto node = field("temperature_by")) {
+      node->only({"field", "values"});
+      auto name = node->field("field"), values = node->field("values");
+      if (!name || !values || !values->json().is_object()) node->fail("needs `field` and a map `values`");
+      task_.temperature_field = name->text();
+      for (const auto& [key, unused] : values->json().items()) {
+        const double temperature = values->field(key)->number();
+        if (temperature < 0) values->fail("a temperature is negative");
+        task_.temperatures[key] = temperature;
+      }
+    }
+    if (auto node = field("judge")) {
+      task_.judge = node->text();
+      if (!find_judge_protocol(task_.judge))
+        node->fail("unknown judge protocol \"" + task_.judge + "\"", "there are " + fmt_list(judge_protocol_names()));
+    }
+    if ((field("next_turns") || field("judge")) && task_.output_type != OutputType::kGenerate)
+      field("output_type")->fail("conversations and judges are for generate_until");
+  }
+
   void read_rows(const ConfigNode& rows) {
     for (const auto& [split, unused] : rows.json().items()) {
       const std::vector<ConfigNode> ends = rows.field(split)->items();
@@ -486,6 +514,23 @@ class TaskReader {
     }
     if (task_.output_type != OutputType::kGenerate) node->fail("is for output_type generate_until");
     task_.program = std::move(spec);
+  }
+
+  void read_audit() {
+    auto node = field("audit");
+    if (!node) return;
+    node->only({"question", "options", "language"});
+    if (task_.output_type != OutputType::kMultipleChoice) node->fail("is for output_type multiple_choice");
+    AuditSpec spec;
+    auto question = node->field("question"), options = node->field("options");
+    if (!question || !options) node->fail(question ? "`options` is missing" : "`question` is missing");
+    spec.question = read_template(*question, false);
+    spec.options = read_template(*options, true);
+    if (auto language = node->field("language")) {
+      spec.language = language->text();
+      if (spec.language != "en" && spec.language != "zh") language->fail("is en or zh");
+    }
+    task_.audit = std::move(spec);
   }
 
   void read_filters() {

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "tasks/audit_forms.h"
 #include "tasks/embedded_specs.h"
 #include "tasks/task_config.h"
 #include "tasks/task_fields.h"
@@ -135,7 +136,9 @@ TaskRegistry load_registry(const std::vector<std::string>& include_folders) {
   RegistryLoader loader;
   loader.add_built_in();
   for (const std::string& folder : include_folders) loader.add_folder(folder);
-  return loader.finish();
+  TaskRegistry registry = loader.finish();
+  add_audit_forms(registry);
+  return registry;
 }
 
 TaskRegistry load_task_file(const std::string& path) {

@@ -10,7 +10,7 @@ namespace assay {
 
 // All tasks and groups known to a run.
 struct TaskRegistry {
-  std::vector<Task> tasks;        // in order of file name, then of appearance
+  std::vector<Task> tasks;        // in order of file name, then of appearance; audit forms behind them
   std::vector<TaskGroup> groups;  // tags included, with aggregate = false
 
   const Task* find_task(const std::string& key) const;

@@ -1,6 +1,7 @@
 #include "model_backend/engine/engine_backend.h"
 
 #include <algorithm>
+#include <optional>
 #include <thread>
 
 #include "core/error.h"
@@ -66,30 +67,64 @@ RunSettings settings_of(const BackendOptions& options, const Checkpoint& checkpo
   return settings;
 }
 
+// What decides how requests are prepared: their texts and settings.
+std::string content_hash(std::span<const Request> requests) {
+  FieldHash hash;
+  for (const Request& request : requests) hash.add(request_hash(request, ""));
+  return hash.hex();
+}
+
 class EngineBackend final : public Backend {
  public:
-  EngineBackend(const std::string& path, const BackendOptions& options) {
+  EngineBackend(const std::string& path, const BackendOptions& options) : options_(options) {
     const Checkpoint checkpoint = Checkpoint::open(path);
     tokenizer_ = load_tokenizer(path);
     check_vocabulary(*tokenizer_, checkpoint);
     ops_ = make_ops(options);
-    model_ = load_model(*ops_, checkpoint);
-    info_ = describe(checkpoint, *tokenizer_, *ops_);
-    settings_ = settings_of(options, checkpoint, *tokenizer_, *ops_);
+    load(checkpoint);
   }
 
   const BackendInfo& info() const override { return info_; }
 
   RunStats answer(std::span<const Request> requests, ResponseSink& sink, const std::atomic<bool>& cancelled) override {
-    return Run(*ops_, *model_, *tokenizer_, settings_, requests, sink, cancelled).answer_all();
+    Run run(*ops_, *model_, *tokenizer_, settings_, requests, sink, cancelled);
+    if (!options_.keep_plan) return run.answer_all();
+    std::string wanted = content_hash(requests);
+    if (!planned_ || wanted != planned_for_) {
+      planned_ = plan_requests(*tokenizer_, settings_.context_length, settings_.threads, requests,
+                               [&cancelled] { return !cancelled; });
+      planned_for_ = cancelled ? "" : std::move(wanted);
+    }
+    return run.answer(*planned_);
+  }
+
+  bool reload(const std::string& path) override {
+    const Checkpoint checkpoint = Checkpoint::open(path);
+    std::shared_ptr<const Tokenizer> tokenizer = load_tokenizer(path);
+    if (tokenizer->hash() != tokenizer_->hash()) return false;
+    if (checkpoint.config().context_length != settings_.context_length) return false;
+    check_vocabulary(*tokenizer, checkpoint);
+    tokenizer_ = std::move(tokenizer);
+    model_.reset();  // never two of them in memory
+    load(checkpoint);
+    return true;
   }
 
  private:
+  void load(const Checkpoint& checkpoint) {
+    model_ = load_model(*ops_, checkpoint);
+    info_ = describe(checkpoint, *tokenizer_, *ops_);
+    settings_ = settings_of(options_, checkpoint, *tokenizer_, *ops_);
+  }
+
+  const BackendOptions options_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::unique_ptr<Ops> ops_;
   std::unique_ptr<Model> model_;
   BackendInfo info_;
   RunSettings settings_;
+  std::optional<PlannedRequests> planned_;  // options_.keep_plan: of the last answer()
+  std::string planned_for_;                 // content_hash of its requests
 };
 
 }  // namespace

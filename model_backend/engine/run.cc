@@ -12,31 +12,9 @@
 namespace assay {
 namespace {
 
-// Requests encoded at a time: enough for all threads, few enough that their whole token lists are soon in the tree.
-constexpr size_t kEncodeGroup = 1024;
 // Rows of logits that exist at one time, for sampling.
 constexpr size_t kLogitRows = 16;
 constexpr auto kReportEvery = std::chrono::milliseconds(450);
-
-std::vector<EncodedRequest> encode_group(const Tokenizer& tokenizer, std::span<const Request> requests,
-                                         int context_length, int threads) {
-  std::vector<EncodedRequest> encoded(requests.size());
-  std::atomic<size_t> next = 0;
-  const auto work = [&] {
-    for (size_t i = next++; i < requests.size(); i = next++) {
-      encoded[i] = encode_request(tokenizer, requests[i], context_length);
-    }
-  };
-  std::vector<std::jthread> helpers;
-  for (int i = 1; i < threads && static_cast<size_t>(i) < requests.size(); ++i) helpers.emplace_back(work);
-  work();
-  helpers.clear();
-  return encoded;
-}
-
-uint64_t sampling_key(const Request& request) {
-  return stable_hash(0, request.context);
-}
 
 }  // namespace
 
@@ -57,17 +35,24 @@ Run::Run(Ops& ops, Model& model, const Tokenizer& tokenizer, RunSettings setting
       requests_(requests),
       sink_(sink),
       cancelled_(cancelled),
-      open_(requests.size()),
       begin_(std::chrono::steady_clock::now()),
       last_report_(begin_) {}
 
 RunStats Run::answer_all() {
-  encode_all();
-  plan_ = builder_.finish();
-  stats_.tree_tokens += plan_.tree_tokens();
-  stats_.requested_tokens += plan_.requested_tokens();
+  return answer(plan_requests(tokenizer_, settings_.context_length, settings_.threads, requests_,
+                              [this] { return keep_going(); }));
+}
+
+RunStats Run::answer(PlannedRequests planned) {
+  ASSAY_ASSERT(planned.open.size() == requests_.size(), "the plan is that of these requests");
+  open_ = std::move(planned.open), asked_ = std::move(planned.asked), plan_ = std::move(planned.plan);
+  stats_.tree_tokens = planned.tree_tokens, stats_.requested_tokens = planned.requested_tokens;
+  stats_.plan_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  for (size_t i = 0; i < open_.size() && keep_going(); ++i) {
+    if (open_[i].sequences_left == 0) deliver(i);
+  }
   make_memory();
-  walk_ = std::make_unique<PlanWalk>(plan_);
+  walk_ = std::make_unique<PlanWalk>(*plan_);
   queue_texts(0);
   while (!cancelled_ && step()) {
   }
@@ -75,55 +60,12 @@ RunStats Run::answer_all() {
   return stats_;
 }
 
-void Run::encode_all() {
-  for (size_t first = 0; first < requests_.size() && keep_going(); first += kEncodeGroup) {
-    const auto group = requests_.subspan(first, std::min(kEncodeGroup, requests_.size() - first));
-    auto encoded = encode_group(tokenizer_, group, settings_.context_length, settings_.threads);
-    for (size_t i = 0; i < encoded.size(); ++i) open_request(first + i, std::move(encoded[i]));
-  }
-}
-
-void Run::open_request(size_t index, EncodedRequest&& encoded) {
-  Open& open = open_[index];
-  open.response.status = encoded.status;
-  open.response.detail = std::move(encoded.detail);
-  open.response.prompt_tokens = encoded.prompt_tokens;
-  open.response.truncated = encoded.truncated;
-  if (encoded.status == ResponseStatus::kAnswered) {
-    open.response.continuations = std::move(encoded.continuations);
-    for (const ScoredTokens& scored : encoded.scored) {
-      builder_.add(scored.tokens, scored.first_read, scored.last_target);
-      const int reads = static_cast<int>(scored.tokens.size()) - scored.first_read;
-      asked_.push_back({index, scored.continuation, reads});
-      ++open.sequences_left;
-    }
-    if (requests_[index].kind == RequestKind::kGenerate) {
-      const int samples = requests_[index].generate.samples;
-      const int shared = static_cast<int>(encoded.prompt.size()) - 1;
-      builder_.add({encoded.prompt.data(), static_cast<size_t>(shared)}, shared, 0);
-      asked_.push_back({index, 0, 0});
-      open.max_tokens = encoded.max_tokens;
-      open.last_prompt_token = encoded.prompt.back();
-      open.sampling_key = sampling_key(requests_[index]);
-      open.response.texts.resize(samples);
-      open.sequences_left = open.max_tokens > 0 ? samples : 0;
-      if (open.max_tokens == 0) {
-        for (GeneratedText& text : open.response.texts) text.finish = FinishReason::kLength;
-      }
-      // Each text reads the last prompt token itself, and one by one each would read the rest too.
-      stats_.tree_tokens += open.sequences_left;
-      stats_.requested_tokens += open.sequences_left + int64_t{shared} * std::max(0, open.sequences_left - 1);
-    }
-  }
-  if (open.sequences_left == 0) deliver(index);
-}
-
 int64_t Run::slots_needed(int64_t& longest) const {
-  int64_t all = plan_.tree_tokens();
+  int64_t all = plan_->tree_tokens();
   longest = 1;
-  for (int s = 0; s < plan_.sequence_count(); ++s) {
+  for (int s = 0; s < plan_->sequence_count(); ++s) {
     const Open& open = open_[asked_[s].request];
-    longest = std::max<int64_t>(longest, plan_.sequence(s).length + open.max_tokens);
+    longest = std::max<int64_t>(longest, plan_->sequence(s).length + open.max_tokens);
     if (open.max_tokens > 0) all += int64_t{open.max_tokens} * open.sequences_left;
   }
   return std::max(all, longest);
@@ -143,7 +85,7 @@ void Run::make_memory() {
   const int slots = static_cast<int>(std::min<int64_t>({most, affordable, INT32_MAX}));
   pool_ = std::make_unique<SlotPool>(slots);
   cache_ = std::make_unique<KvCache>(ops_, model_.layers(), model_.kv_width(), slots);
-  tree_ = std::make_unique<TreeSlots>(plan_, *pool_);
+  tree_ = std::make_unique<TreeSlots>(*plan_, *pool_);
 }
 
 // False when nothing is left to do.
@@ -186,7 +128,7 @@ void Run::admit_waiting_texts() {
     pool_->promise(open.max_tokens);
     const GenerateSettings& generate = requests_[waiting.request].generate;
     texts_.push_back(std::make_unique<Text>(
-        Text{waiting.request, waiting.sample, waiting.node, tree_->path(waiting.node, plan_.node(waiting.node).length),
+        Text{waiting.request, waiting.sample, waiting.node, tree_->path(waiting.node, plan_->node(waiting.node).length),
              open.last_prompt_token, open.max_tokens, 0,
              GeneratedSequence(tokenizer_, generate.stop, settings_.eos, open.max_tokens)}));
     waiting_.pop_front();
@@ -213,7 +155,7 @@ void Run::add_walk_to_batch() {
     const PlanRows rows = walk_->peek(room);
     add_plan_rows(rows);
     walk_->advance(rows);
-    if (rows.begin + rows.rows == plan_.node(rows.node).length) {
+    if (rows.begin + rows.rows == plan_->node(rows.node).length) {
       queue_texts(rows.node);
       admit_waiting_texts();
     }
@@ -221,11 +163,11 @@ void Run::add_walk_to_batch() {
 }
 
 void Run::add_plan_rows(const PlanRows& rows) {
-  const PlanNode& node = plan_.node(rows.node);
+  const PlanNode& node = plan_->node(rows.node);
   const int first = batch_.rows(), position = node.start + rows.begin;
   tree_->take(rows);
   paths_.push_back(tree_->path(rows.node, rows.begin + rows.rows));
-  const auto tokens = plan_.tokens(rows.node).subspan(rows.begin, rows.rows);
+  const auto tokens = plan_->tokens(rows.node).subspan(rows.begin, rows.rows);
   batch_.tokens.insert(batch_.tokens.end(), tokens.begin(), tokens.end());
   for (int i = 0; i < rows.rows; ++i) batch_.positions.push_back(position + i);
   batch_.slots.insert(batch_.slots.end(), paths_.back().end() - rows.rows, paths_.back().end());
@@ -237,18 +179,18 @@ void Run::add_plan_rows(const PlanRows& rows) {
     int row, sequence;
   };
   std::vector<Read> reads;
-  for (const PlanReader& reader : plan_.readers(rows.node)) {
+  for (const PlanReader& reader : plan_->readers(rows.node)) {
     const int end = std::min(reader.end, rows.begin + rows.rows);
     for (int row = std::max(reader.begin, rows.begin); row < end; ++row) reads.push_back({row, reader.sequence});
   }
   std::stable_sort(reads.begin(), reads.end(), [](const Read& a, const Read& b) { return a.row < b.row; });
   for (const Read& read : reads) {
-    add_read(first + read.row - rows.begin, read.sequence, plan_.target(read.sequence, rows.node, read.row));
+    add_read(first + read.row - rows.begin, read.sequence, plan_->target(read.sequence, rows.node, read.row));
   }
 }
 
 void Run::queue_texts(int node) {
-  for (int sequence : plan_.endings(node)) {
+  for (int sequence : plan_->endings(node)) {
     const size_t request = asked_[sequence].request;
     for (int sample = 0; sample < open_[request].sequences_left; ++sample) {
       tree_->hold(node);
@@ -271,7 +213,7 @@ void Run::note_bad_rows() {
   for (size_t i = 0; i < plan_rows_.size(); ++i) {  // parents before children
     const PlanRows& rows = plan_rows_[i];
     const int first = plan_first_rows_[i];
-    const auto above = bad_.find(plan_.node(rows.node).parent);
+    const auto above = bad_.find(plan_->node(rows.node).parent);
     if (above != bad_.end()) bad_.try_emplace(rows.node, BadRows{0, above->second.layer});
     for (int r = 0; r < rows.rows; ++r) {
       if (row_bad[first + r] >= 0) bad_.try_emplace(rows.node, BadRows{rows.begin + r, row_bad[first + r]});
@@ -280,7 +222,7 @@ void Run::note_bad_rows() {
   }
   for (const auto& text : texts_) {
     if (row_bad[text->batch_row] < 0) {
-      row_bad[text->batch_row] = bad_layer(text->node, plan_.node(text->node).length - 1);
+      row_bad[text->batch_row] = bad_layer(text->node, plan_->node(text->node).length - 1);
     }
   }
   for (size_t i = 0; i < waiters_.size(); ++i) waiters_[i].bad_layer = row_bad[read_rows_[reads_[i].row]];
@@ -371,7 +313,7 @@ void Run::give_to_text(Text& text, int32_t token) {
 // The text is marked by promised = -1, and removed at the end of the step.
 void Run::end_text(Text& text) {
   pool_->forgo(text.promised);
-  pool_->give_back(std::span(text.slots).subspan(plan_.node(text.node).start + plan_.node(text.node).length));
+  pool_->give_back(std::span(text.slots).subspan(plan_->node(text.node).start + plan_->node(text.node).length));
   tree_->release(text.node);
   text.promised = -1;
   end_part(text.request);
@@ -379,7 +321,7 @@ void Run::end_text(Text& text) {
 
 void Run::release_rows() {
   for (const PlanRows& rows : plan_rows_) {
-    if (rows.begin + rows.rows == plan_.node(rows.node).length) tree_->release(rows.node);
+    if (rows.begin + rows.rows == plan_->node(rows.node).length) tree_->release(rows.node);
   }
 }
 

@@ -27,7 +27,7 @@
 #include "model_backend/engine/generation.h"
 #include "model_backend/engine/kv_cache.h"
 #include "model_backend/engine/models/model.h"
-#include "model_backend/engine/plan.h"
+#include "model_backend/engine/planned_requests.h"
 #include "model_backend/tokenizer/tokenizer.h"
 
 namespace assay {
@@ -47,22 +47,12 @@ class Run {
       ResponseSink& sink, const std::atomic<bool>& cancelled);
   // Throws Error(kInput) before any work when the key/value memory can't hold the longest request.
   RunStats answer_all();
+  // As answer_all() with requests that were made ready before, perhaps for another checkpoint with this tokenizer.
+  RunStats answer(PlannedRequests planned);
 
  private:
-  // What is left to do for one request, and its response so far.
-  struct Open {
-    Response response;
-    int sequences_left = 0;  // scored sequences and texts
-    int max_tokens = 0;
-    int32_t last_prompt_token = 0;
-    uint64_t sampling_key = 0;
-  };
-  // The sequence of the plan with the same index: whose it is, what it has read.
-  struct Asked {
-    size_t request = 0;
-    int continuation = 0;
-    int reads_left = 0;
-  };
+  using Open = PlannedRequests::Open;
+  using Asked = PlannedRequests::Asked;
   struct Text {
     size_t request = 0;
     int sample = 0;
@@ -85,8 +75,6 @@ class Run {
     int bad_layer = -1;  // the answer means nothing
   };
 
-  void encode_all();
-  void open_request(size_t index, EncodedRequest&& encoded);
   void make_memory();
   int64_t slots_needed(int64_t& longest) const;
 
@@ -125,8 +113,7 @@ class Run {
 
   std::vector<Open> open_;    // [requests]
   std::vector<Asked> asked_;  // [sequences of the plan]
-  PlanBuilder builder_;
-  Plan plan_;
+  std::shared_ptr<const Plan> plan_;
   std::unique_ptr<PlanWalk> walk_;
   std::unique_ptr<SlotPool> pool_;
   std::unique_ptr<KvCache> cache_;

@@ -167,7 +167,7 @@ TEST_CASE("SIGKILL to the program leaves no process and no folder") {
   testing::TemporaryFolder folder;
   const std::string suite = folder.write(
       "spin.jsonl",
-      R"({"id": "spin", "entry_point": "f", "program": "import os\nos.fork()\nos.setsid()\ndef f():\n    while True: pass\n", )"
+      R"({"id": "spin", "entry_point": "f", "program": "import os\nif os.fork() == 0:\n    os.setsid()\ndef f():\n    while True: pass\n", )"
       R"("tests": "def check(c):\n    c()\n", "limits": {"wall_s": 20, "cpu_s": 20}, "expected_verdict": "timeout"})"
       "\n");
   const auto before = zygotes();

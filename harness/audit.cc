@@ -1,0 +1,180 @@
+#include "harness/audit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "harness/run.h"
+#include "tasks/audit_forms.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A checkpoint as the user named it.
+struct Named {
+  std::string label;
+  std::string model;                   // empty: not known
+  std::vector<std::string> form_keys;  // audit forms that it has been scored on
+  std::vector<std::string> task_keys;  // tasks with an audit block that it has been scored on
+};
+
+std::string last_part(const std::string& path) {
+  fs::path clean = fs::path(path).lexically_normal();
+  return clean.has_filename() ? clean.filename().string() : clean.parent_path().filename().string();
+}
+
+Named look_up(ResultsDb& db, const TaskRegistry& registry, const std::string& selector, const std::string& model) {
+  Named named;
+  named.model = model;
+  std::vector<StoredRun> runs = db.find_runs(selector);
+  if (runs.empty()) {
+    if (named.model.empty() && fs::exists(selector)) named.model = selector;
+    if (named.model.empty()) {
+      throw_input(
+          db.path(), "has no run or checkpoint \"" + selector + "\"",
+          "`assay report` lists what is there; a checkpoint that is not there yet is given by its path, or with "
+          "--model");
+    }
+    named.label = last_part(selector);
+    runs = db.find_runs(named.label);
+    if (runs.empty()) return named;
+  } else {
+    named.label = runs.front().label;
+    runs = db.find_runs(named.label);
+  }
+  for (const StoredRun& run : runs) {
+    if (model.empty()) named.model = run.settings.value("model", named.model);
+    for (const TaskRecord& record : db.tasks_of(run.id)) {
+      if (record.is_group) continue;
+      const std::string key = record.task + "@" + record.convention;
+      const Task* task = registry.find_task(key);
+      if (!task) continue;
+      if (task->form_of && run.complete) named.form_keys.push_back(key);
+      if (task->audit) named.task_keys.push_back(key);
+    }
+  }
+  return named;
+}
+
+// The tasks to audit, each once, in the registry's order.
+std::vector<const Task*> audited_tasks(const TaskRegistry& registry, const Named& subject, const std::string& tasks) {
+  std::vector<const Task*> out;
+  if (!tasks.empty()) {
+    for (const Task* task : select_tasks(registry, tasks).tasks) {
+      if (task->audit) out.push_back(task);
+    }
+    if (out.empty()) {
+      throw_input(tasks, "none of these tasks can be asked in other forms",
+                  "a multiple-choice task file says how in its `audit` block");
+    }
+    return out;
+  }
+  const std::set<std::string> scored(subject.task_keys.begin(), subject.task_keys.end());
+  std::set<std::string> bases;
+  for (const std::string& key : subject.form_keys) bases.insert(registry.find_task(key)->form_of->key());
+  for (const Task& task : registry.tasks) {
+    if (task.audit && (scored.count(task.key()) || bases.count(task.key()))) out.push_back(&task);
+  }
+  if (out.empty()) {
+    throw_input(subject.label, "has been scored on no task that can be asked in other forms", "say which with --tasks");
+  }
+  return out;
+}
+
+// Asks the checkpoint what it has not been asked yet.
+void complete(const AuditConfig& config, const Named& named, const std::vector<const Task*>& tasks,
+              const std::atomic<bool>& cancelled) {
+  const std::set<std::string> have(named.form_keys.begin(), named.form_keys.end());
+  std::string wanted;
+  for (const Task* task : tasks) {
+    for (const Task& form : audit_forms(*task)) {
+      if (!have.count(form.key())) wanted += (wanted.empty() ? "" : ",") + form.key();
+    }
+  }
+  if (wanted.empty()) return;
+  if (named.model.empty()) {
+    throw_input(named.label, "has not been asked the audit's forms, and where its weights lie is not known",
+                "give --model");
+  }
+  std::fprintf(stderr, "asking %s the forms of %zu tasks\n", named.label.c_str(), tasks.size());
+  RunConfig run_config = config.run;
+  run_config.model = named.model;
+  run_config.name = named.label;
+  run_config.tasks = wanted;
+  const RunOutcome outcome = run(run_config, cancelled);
+  if (cancelled) throw_world(named.label, "stopped before every form was asked", "the same command goes on");
+  if (outcome.missing > 0) std::fprintf(stderr, "%lld items have no answer\n", static_cast<long long>(outcome.missing));
+}
+
+// "a/b/3#2" -> "a/b/3", 2
+std::pair<std::string, int> item_and_order(const std::string& id) {
+  const size_t mark = id.rfind('#');
+  if (mark == std::string::npos) return {id, 0};
+  return {id.substr(0, mark), std::atoi(id.c_str() + mark + 1)};
+}
+
+std::vector<AuditAnswer> answers_in(ResultsDb& db, int64_t run, const Task& form) {
+  std::vector<AuditAnswer> out;
+  const auto items = db.items_of(run, form.name, form.convention);
+  const auto scores = db.scores_of(run, form.name, form.convention);
+  for (const StoredItem& item : items) {
+    const size_t position = static_cast<size_t>(item.position);
+    if (position >= scores.size() || scores[position].empty()) continue;
+    const Score& score = scores[position].front();
+    if (score.outcome == Outcome::kMissing) continue;
+    auto [id, order] = item_and_order(score.item_id);
+    out.push_back({form.form_of->key() + "/" + id, order, static_cast<int>(item.prompt.choices.size()), score.value,
+                   score.extracted});
+  }
+  return out;
+}
+
+}  // namespace
+
+AuditSubject audit_subject(ResultsDb& db, const TaskRegistry& registry, const std::string& label) {
+  std::map<std::string, std::pair<int64_t, const Task*>> newest;  // form key -> run
+  for (const StoredRun& run : db.find_runs(label)) {
+    for (const TaskRecord& record : db.tasks_of(run.id)) {
+      const Task* form = registry.find_task(record.task + "@" + record.convention);
+      if (form && form->form_of) newest[form->key()] = {run.id, form};
+    }
+  }
+  std::map<std::string, AuditPart> parts;
+  for (const auto& [unused, place] : newest) {
+    const auto& [run, form] = place;
+    AuditPart& part = parts[form->form_of->audit->language];
+    part.language = form->form_of->audit->language;
+    auto& answers = part.forms[form->convention.substr(std::string(kAuditPrefix).size())];
+    for (AuditAnswer& answer : answers_in(db, run, *form)) answers.push_back(std::move(answer));
+  }
+  AuditSubject subject;
+  subject.label = label;
+  for (auto& [unused, part] : parts) subject.parts.push_back(std::move(part));
+  return subject;
+}
+
+AuditResult audit_checkpoint(const AuditConfig& config, const AuditRules& rules, const std::atomic<bool>& cancelled) {
+  const TaskRegistry registry = load_registry(config.run.places.include);
+  std::vector<Named> checkpoints;
+  std::vector<const Task*> tasks;
+  {
+    auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadWrite);
+    checkpoints.push_back(look_up(*db, registry, config.subject, config.run.model));
+    if (!config.against.empty()) checkpoints.push_back(look_up(*db, registry, config.against, config.against_model));
+    tasks = audited_tasks(registry, checkpoints.front(), config.run.tasks);
+  }
+  for (const Named& named : checkpoints) complete(config, named, tasks, cancelled);
+  auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadOnly);
+  std::optional<AuditSubject> against;
+  if (checkpoints.size() > 1) against = audit_subject(*db, registry, checkpoints[1].label);
+  return audit(audit_subject(*db, registry, checkpoints[0].label), against, rules);
+}
+
+}  // namespace assay

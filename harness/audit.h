@@ -1,0 +1,31 @@
+// The audit: which forms of which tasks, the runs that lack are made, and what the database then holds for them.
+#pragma once
+
+#include <atomic>
+#include <string>
+
+#include "harness/run_config.h"
+#include "reports/audit.h"
+#include "reports/results_db.h"
+#include "tasks/task_file.h"
+
+namespace assay {
+
+struct AuditConfig {
+  // places, backend, limit, seed, num_fewshot of the runs that are made; tasks: empty = the multiple-choice tasks with
+  // an audit block that the checkpoint has been scored on; model: the checkpoint's, empty = as stored with its runs
+  RunConfig run;
+  std::string subject;        // A: run id, label, or a checkpoint's path
+  std::string against;        // B; empty = none
+  std::string against_model;  // as run.model, for B
+};
+
+// Runs what is missing, then reads and judges. Throws Error(kInput) where a label is not known and no model is given,
+// or no task can be audited.
+AuditResult audit_checkpoint(const AuditConfig& config, const AuditRules& rules, const std::atomic<bool>& cancelled);
+
+// What the database holds for a checkpoint's audit forms: the newest run of each task and form. Empty parts are left
+// out.
+AuditSubject audit_subject(ResultsDb& db, const TaskRegistry& registry, const std::string& label);
+
+}  // namespace assay

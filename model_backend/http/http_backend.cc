@@ -1,0 +1,357 @@
+// One thread drives everything. A job is one call of one request; it is sent, waits for its reply, and either ends or
+// goes back into `waiting_` with the moment of its next attempt:
+//
+//   requests --(cursor)--> start --> in flight --> reply --> delivered
+//                            ^                       |
+//                            +---- waiting_ <--------+  (trouble: pause doubles; Retry-After is a lower bound)
+//
+// Only jobs that have been started exist, so memory follows the number in flight, not the number of requests.
+#include "model_backend/http/http_backend.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <queue>
+#include <unordered_map>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "core/text.h"
+#include "model_backend/http/pace.h"
+#include "model_backend/http/transfer.h"
+#include "model_backend/http/wire.h"
+
+namespace assay {
+namespace {
+
+using Clock = Pace::Clock;
+
+constexpr const char* kDefaultUrl = "https://api.openai.com/v1";
+constexpr double kGraceAfterCancel = 5;  // seconds that answers already paid for are still waited for
+
+double seconds_between(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+// The key, or empty where none is given. It leaves this file in one header only.
+std::string read_key(const HttpOptions& options) {
+  if (!options.key_file.empty()) {
+    const std::string key(strip(split(read_file(options.key_file), '\n').front()));
+    if (key.empty()) throw_input(options.key_file, "holds no key in its first line");
+    return key;
+  }
+  const std::vector<std::string> names = options.key_variable.empty()
+                                             ? std::vector<std::string>{"ASSAY_API_KEY", "OPENAI_API_KEY"}
+                                             : std::vector<std::string>{options.key_variable};
+  for (const std::string& name : names) {
+    const char* value = std::getenv(name.c_str());
+    if (value && *value) return value;
+  }
+  if (!options.key_variable.empty())
+    throw_input(options.key_variable, "is not set: the key was to come from this environment variable");
+  if (options.base_url.empty())
+    throw_input("openai:", "no key: neither ASSAY_API_KEY nor OPENAI_API_KEY is set",
+                "set one, or give --api-key-file FILE, or --base-url URL of a server that needs none");
+  return "";
+}
+
+std::string checked_url(const HttpOptions& options) {
+  std::string url = options.base_url.empty() ? kDefaultUrl : options.base_url;
+  while (ends_with(url, "/")) url.pop_back();
+  const bool http = starts_with(url, "http://") || starts_with(url, "https://");
+  if (!http || url.size() <= url.find("//") + 2)
+    throw_input(url, "is no base URL", "write for example http://localhost:8000/v1");
+  const std::string host = url.substr(url.find("//") + 2, url.find('/', url.find("//") + 2) - url.find("//") - 2);
+  if (host.find('@') != std::string::npos)
+    throw_input("--base-url", "must not hold a password", "give the key through the environment or --api-key-file");
+  return url;
+}
+
+struct Job {
+  size_t request = 0, call = 0;
+  int attempts = 0;
+  Clock::time_point born, started, due;
+};
+
+// One answer() call.
+class Conversation {
+ public:
+  Conversation(std::span<const Request> requests, const std::string& model, const std::string& identity,
+               const std::string& url, const std::string& key, const HttpOptions& options, ResponseSink& sink)
+      : requests_(requests),
+        model_(model),
+        identity_(identity),
+        url_(url),
+        key_(key),
+        options_(options),
+        sink_(sink),
+        pace_(options.max_in_flight, options.first_pause_s,
+              stable_hash(static_cast<uint64_t>(Clock::now().time_since_epoch().count()), model)),
+        transfers_(transfer_options()) {}
+
+  RunStats run(const std::atomic<bool>& cancelled) {
+    begin_ = Clock::now();
+    Clock::time_point last_report = begin_, stop_waiting = Clock::time_point::max();
+    while (delivered_ < requests_.size()) {
+      const auto now = Clock::now();
+      if (cancelled) {
+        if (stop_waiting == Clock::time_point::max())
+          stop_waiting =
+              now + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(kGraceAfterCancel));
+        if (transfers_.in_flight() == 0 || now >= stop_waiting) break;
+      } else {
+        start_what_may(now);
+      }
+      transfers_.wait(pause_until_next(now),
+                      [this](size_t id, TransferReply reply) { on_reply(id, std::move(reply)); });
+      if (seconds_between(last_report, Clock::now()) < 0.5) continue;
+      last_report = Clock::now();
+      report();
+    }
+    report();
+    return stats_;
+  }
+
+ private:
+  TransferOptions transfer_options() const {
+    TransferOptions out;
+    if (!key_.empty()) out.headers.push_back("Authorization: Bearer " + key_);
+    out.request_s = options_.request_s;
+    out.max_reply_bytes = options_.max_reply_bytes;
+    out.max_connections = options_.max_in_flight;
+    return out;
+  }
+
+  void report() {
+    stats_.seconds = seconds_between(begin_, Clock::now());
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    stats_.peak_bytes = static_cast<int64_t>(usage.ru_maxrss) * 1024;
+    sink_.progress(stats_);
+  }
+
+  void start_what_may(Clock::time_point now) {
+    while (static_cast<int>(transfers_.in_flight()) < pace_.limit() && now >= pace_.open_from()) {
+      if (!waiting_.empty() && waiting_.begin()->first <= now) {
+        const size_t id = waiting_.begin()->second;
+        waiting_.erase(waiting_.begin());
+        send(id, now);
+      } else if (next_request_ < requests_.size()) {
+        send(new_job(now), now);
+      } else {
+        return;
+      }
+    }
+  }
+
+  // The next call that nobody has started yet.
+  size_t new_job(Clock::time_point now) {
+    const size_t id = next_id_++;
+    jobs_[id] = {next_request_, next_call_, 0, now, now, now};
+    const Request& request = requests_[next_request_];
+    const size_t calls = request.kind == RequestKind::kLoglikelihood ? request.continuations.size() : 1;
+    if (++next_call_ == calls) ++next_request_, next_call_ = 0;
+    return id;
+  }
+
+  void send(size_t id, Clock::time_point now) {
+    Job& job = jobs_[id];
+    job.started = now;
+    ++job.attempts;
+    const Request& request = requests_[job.request];
+    WireCall call = std::move(make_calls(request, model_)[job.call]);
+    const std::string key = FieldHash()
+                                .add(request_hash(request, identity_))
+                                .add_number(request.part)
+                                .add_number(static_cast<int64_t>(job.call))
+                                .hex();
+    ++stats_.events["requests sent"];
+    transfers_.start(id, url_ + "/" + call.path, std::move(call.body), key.substr(0, 40));
+  }
+
+  // Seconds until something may be started, at most half a second, so that Ctrl-C and the progress line are served.
+  double pause_until_next(Clock::time_point now) const {
+    double pause = 0.5;
+    if (!waiting_.empty()) pause = std::min(pause, seconds_between(now, waiting_.begin()->first));
+    if (pace_.open_from() > now) pause = std::min(0.5, std::max(pause, seconds_between(now, pace_.open_from())));
+    return std::max(pause, 0.001);
+  }
+
+  void on_reply(size_t id, TransferReply reply) {
+    const Job job = jobs_.at(id);
+    const Request& request = requests_[job.request];
+    if (reply.too_large) {
+      ++stats_.events["replies beyond the size limit"];
+      return fail(id, "the reply is longer than " + std::to_string(options_.max_reply_bytes) + " bytes");
+    }
+    if (reply.status == 0) {
+      ++stats_.events["connections lost or timed out"];
+      return again(id, reply.failure, {});
+    }
+    if (reply.status != 200) ++stats_.events["answered " + std::to_string(reply.status)];
+    if (reply.status == 401 || reply.status == 403) {
+      throw_input(url_,
+                  "the server refuses the key (status " + std::to_string(reply.status) +
+                      "): " + hide_key(read_reply(request, job.call, reply.status, "", reply.body).detail),
+                  "set ASSAY_API_KEY or OPENAI_API_KEY, or give --api-key-file FILE");
+    }
+    if (reply.status >= 300 && reply.status < 400)
+      return fail(id, "the server redirects to " + reply.location + " (not followed; give that as --base-url)");
+    if (reply.status == 408 || reply.status == 409 || reply.status == 425 || reply.status == 429 || reply.status >= 500)
+      return again(id, read_reply(request, job.call, reply.status, "", reply.body).detail, reply.retry_after_s);
+    WireReply answer = read_reply(request, job.call, reply.status, reply.content_type, reply.body);
+    switch (answer.kind) {
+      case WireReply::Kind::kAnswer:
+        pace_.succeeded();
+        return keep(id, std::move(answer.response));
+      case WireReply::Kind::kDefect:
+        ++stats_.events["replies that were no answer"];
+        return again(id, answer.detail, {});
+      case WireReply::Kind::kTooLong:
+        return end(id, ResponseStatus::kTooLong, answer.detail);
+      case WireReply::Kind::kRefused:
+      case WireReply::Kind::kNoPrompt:
+        return fail(id, answer.detail);
+    }
+  }
+
+  void again(size_t id, const std::string& why, std::optional<double> retry_after_s) {
+    Job& job = jobs_.at(id);
+    const auto now = Clock::now();
+    pace_.met_trouble(job.started, now, retry_after_s);
+    const double pause = pace_.pause_s(job.attempts, retry_after_s);
+    if (job.attempts >= options_.max_attempts || seconds_between(job.born, now) + pause > options_.give_up_s) {
+      return fail(id, why + " (given up after " + std::to_string(job.attempts) + " attempts)");
+    }
+    ++stats_.events["sent again"];
+    job.due = now + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(pause));
+    waiting_.emplace(job.due, id);
+  }
+
+  void fail(size_t id, const std::string& why) {
+    const std::string detail = hide_key(why);
+    if (stats_.first_failure.empty()) stats_.first_failure = requests_[jobs_.at(id).request].item_id + ": " + detail;
+    end(id, ResponseStatus::kFailed, detail);
+  }
+
+  void end(size_t id, ResponseStatus status, const std::string& detail) {
+    Response response;
+    response.status = status;
+    response.detail = hide_key(detail);
+    keep(id, std::move(response));
+  }
+
+  // A server may repeat the key in its message.
+  std::string hide_key(const std::string& text) const { return key_.empty() ? text : replace_all(text, key_, "***"); }
+
+  // One call has ended; the request is delivered with its last.
+  void keep(size_t id, Response part) {
+    const Job job = jobs_.at(id);
+    jobs_.erase(id);
+    const Request& request = requests_[job.request];
+    if (request.kind != RequestKind::kLoglikelihood) return deliver(job.request, std::move(part));
+    Partial& partial = partials_[job.request];
+    if (partial.response.continuations.empty()) partial.response.continuations.resize(request.continuations.size());
+    if (part.status != ResponseStatus::kAnswered) {
+      partial.response.status = part.status;
+      partial.response.detail = part.detail;
+    } else {
+      partial.response.continuations[job.call] = part.continuations.front();
+      partial.response.prompt_tokens = std::max(partial.response.prompt_tokens, part.prompt_tokens);
+      partial.response.answered_by = part.answered_by;
+    }
+    if (++partial.ended < request.continuations.size()) return;
+    Response whole = std::move(partial.response);
+    partials_.erase(job.request);
+    if (whole.status != ResponseStatus::kAnswered) whole.continuations.clear();
+    deliver(job.request, std::move(whole));
+  }
+
+  void deliver(size_t request, Response response) {
+    int64_t generated = 0;
+    for (const GeneratedText& text : response.texts) generated += text.tokens;
+    stats_.generated_tokens += generated;
+    stats_.requested_tokens += response.prompt_tokens + generated;
+    stats_.tree_tokens = stats_.computed_tokens = stats_.requested_tokens;
+    if (response.status == ResponseStatus::kFailed) ++stats_.events["requests given up"];
+    ++delivered_;
+    ++stats_.requests_done;
+    sink_.deliver(request, std::move(response));
+  }
+
+  struct Partial {
+    Response response;
+    size_t ended = 0;
+  };
+
+  const std::span<const Request> requests_;
+  const std::string &model_, &identity_, &url_, &key_;
+  const HttpOptions& options_;
+  ResponseSink& sink_;
+  Pace pace_;
+  Transfers transfers_;
+  Clock::time_point begin_;
+  size_t next_request_ = 0, next_call_ = 0, next_id_ = 0, delivered_ = 0;
+  std::unordered_map<size_t, Job> jobs_;              // started and not ended
+  std::multimap<Clock::time_point, size_t> waiting_;  // of these, those that pause, by the moment of their next attempt
+  std::unordered_map<size_t, Partial> partials_;      // requests of several calls
+  RunStats stats_;
+};
+
+class HttpBackend final : public Backend {
+ public:
+  HttpBackend(const std::string& model, const HttpOptions& options)
+      : options_(options), model_(model), url_(checked_url(options)), key_(read_key(options)) {
+    info_.name = "openai";
+    info_.label = model.substr(model.find_last_of('/') + 1);
+    // What runs behind a name is the server's business: name and place are all the identity there is.
+    info_.weights_hash = FieldHash().add("openai").add(url_).add(model).hex();
+    info_.tokenizer_hash = "server";
+    info_.numerics = options.chat ? "openai-chat-1" : "openai-completions-1";
+    info_.identity = FieldHash().add(info_.weights_hash).add(info_.tokenizer_hash).add(info_.numerics).hex();
+    info_.generate = info_.bought = true;
+    info_.chat = options.chat;
+    info_.loglikelihood = !options.chat && gives_prompt_logprobs();
+  }
+
+  const BackendInfo& info() const override { return info_; }
+
+  RunStats answer(std::span<const Request> requests, ResponseSink& sink, const std::atomic<bool>& cancelled) override {
+    return Conversation(requests, model_, info_.identity, url_, key_, options_, sink).run(cancelled);
+  }
+
+ private:
+  struct OneAnswer final : ResponseSink {
+    Response response;
+    void deliver(size_t, Response given) override { response = std::move(given); }
+    void progress(const RunStats&) override {}
+  };
+
+  bool gives_prompt_logprobs() {
+    Request probe;
+    probe.kind = RequestKind::kLoglikelihood;
+    probe.context = "one";
+    probe.continuations = {" two"};
+    OneAnswer sink;
+    const std::atomic<bool> never{false};
+    HttpOptions options = options_;
+    options.max_attempts = 3;
+    Conversation({&probe, 1}, model_, info_.identity, url_, key_, options, sink).run(never);
+    return sink.response.status == ResponseStatus::kAnswered;
+  }
+
+  HttpOptions options_;
+  std::string model_, url_, key_;
+  BackendInfo info_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> open_http_backend(const std::string& model, const BackendOptions& options) {
+  if (model.empty()) throw_input("openai:", "names no model", "write openai:MODEL");
+  return std::make_unique<HttpBackend>(model, options.http);
+}
+
+}  // namespace assay

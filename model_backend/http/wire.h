@@ -1,0 +1,48 @@
+// Request <-> the JSON of an OpenAI-compatible server. Pure: no network here.
+//
+//   chat         POST chat/completions  {model, messages, temperature, top_p, max_tokens, stop, n, seed}
+//                -> choices[i].message.content, choices[i].finish_reason, usage
+//   generate     POST completions       {model, prompt, temperature, ...} -> choices[i].text
+//   log-prob.    POST completions       {model, prompt: context + continuation, echo: true, logprobs: 1, max_tokens:
+//   1},
+//                one a continuation -> choices[0].logprobs {tokens, token_logprobs, top_logprobs, text_offset};
+//                offsets are code points. The continuation's tokens are those that end after the context does and begin
+//                inside the prompt; the one generated token is left out.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "core/records.h"
+
+namespace assay {
+
+struct WireCall {
+  std::string path;  // "chat/completions" or "completions"
+  std::string body;
+};
+
+// The calls that one request needs: one, or one a continuation. Precondition: no kRolling.
+std::vector<WireCall> make_calls(const Request& request, const std::string& model);
+
+// What a server's reply to one call is worth.
+struct WireReply {
+  enum class Kind {
+    kAnswer,    // `response` holds it: texts, or one continuation
+    kDefect,    // not an answer (truncated, wrong type, empty): another attempt may do better
+    kTooLong,   // the server says that the prompt does not fit
+    kRefused,   // the server will not take this request, ever
+    kNoPrompt,  // an answer without the log-probabilities of the prompt
+  };
+  Kind kind = Kind::kDefect;
+  std::string detail;  // everything but kAnswer: what is wrong, in words
+  Response response;
+};
+
+// Reads the reply to call number `call` of the request. Never throws on any bytes.
+WireReply read_reply(const Request& request, size_t call, int status, const std::string& content_type,
+                     const std::string& body);
+
+}  // namespace assay

@@ -1,0 +1,432 @@
+#include "reports/audit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/hash.h"
+#include "reports/stats.h"
+#include "reports/text_table.h"
+
+namespace assay {
+namespace {
+
+// Ability of one item in one form.
+using Abilities = std::map<std::string, double>;  // item -> ability
+
+double ability(double value, int options) {
+  if (options < 2) return value;
+  const double chance = 1.0 / options;
+  return (value - chance) / (1 - chance);
+}
+
+const std::vector<AuditAnswer>& answers_of(const AuditPart& part, const std::string& form) {
+  static const std::vector<AuditAnswer> none;
+  auto found = part.forms.find(form);
+  return found == part.forms.end() ? none : found->second;
+}
+
+// Mean over the orders; `first_only`: the file's order alone.
+Abilities abilities(const AuditPart& part, const std::string& form, bool first_only = false) {
+  std::map<std::string, std::pair<double, int>> sums;
+  for (const AuditAnswer& answer : answers_of(part, form)) {
+    if (first_only && answer.order != 0) continue;
+    auto& [sum, count] = sums[answer.item];
+    sum += ability(answer.value, form == "open" ? 0 : answer.options);
+    ++count;
+  }
+  Abilities out;
+  for (const auto& [item, sum] : sums) out[item] = sum.first / sum.second;
+  return out;
+}
+
+// a + factor * b over the items that both have.
+Abilities combined(const Abilities& a, double factor, const Abilities& b) {
+  Abilities out;
+  for (const auto& [item, value] : a) {
+    if (auto other = b.find(item); other != b.end()) out[item] = value + factor * other->second;
+  }
+  return out;
+}
+
+Estimate mean_of(const Abilities& values) {
+  std::vector<double> list;
+  for (const auto& [unused, value] : values) list.push_back(value);
+  return list.empty() ? Estimate{} : mean(list);
+}
+
+double error_of(const Estimate& estimate) {
+  return estimate.stderr_.value_or(INFINITY);
+}
+
+double lower_bound(const Estimate& estimate, double z) {
+  return estimate.value - z * error_of(estimate);
+}
+
+// P(|Z| > |z|).
+double two_sided(double z) {
+  return std::erfc(std::fabs(z) / std::sqrt(2.0));
+}
+
+// z with P(Z > z) = tail, by bisection.
+double normal_quantile(double tail) {
+  double low = 0, high = 40;
+  for (int i = 0; i < 200; ++i) {
+    const double middle = (low + high) / 2;
+    (two_sided(middle) / 2 > tail ? low : high) = middle;
+  }
+  return (low + high) / 2;
+}
+
+constexpr double kZ95 = 1.959963984540054;
+
+// Points of a hundred, with a sign.
+std::string points(double effect) {
+  return fmt::format("{:+.1f}", 100 * effect);
+}
+
+AuditTest make_test(const std::string& language, const std::string& name, const std::string& null,
+                    const Estimate& effect, size_t n) {
+  AuditTest test;
+  test.language = language, test.name = name, test.null = null;
+  test.effect = effect.value;
+  test.n = static_cast<int64_t>(n);
+  if (effect.stderr_) {
+    test.low = effect.value - kZ95 * *effect.stderr_;
+    test.high = effect.value + kZ95 * *effect.stderr_;
+    if (*effect.stderr_ > 0) test.p = two_sided(effect.value / *effect.stderr_);
+    if (*effect.stderr_ == 0) test.p = effect.value == 0 ? 1 : 0;
+  }
+  return test;
+}
+
+// Whether `gain` exceeds each of `others` by the margin, and twice each of them.
+bool exceeds_all(const Abilities& gain, const std::vector<const Abilities*>& others, const AuditRules& rules,
+                 double z) {
+  if (lower_bound(mean_of(gain), z) <= rules.margin) return false;
+  for (const Abilities* other : others) {
+    const Abilities once = combined(gain, -1, *other), twice = combined(gain, -2, *other);
+    if (static_cast<int64_t>(once.size()) < rules.fewest) return false;
+    if (lower_bound(mean_of(once), z) <= rules.margin || lower_bound(mean_of(twice), z) <= 0) return false;
+  }
+  return true;
+}
+
+// The tests of one language.
+class PartAudit {
+ public:
+  PartAudit(const AuditPart& a, const AuditPart* b, const AuditRules& rules, double z, AuditResult& result)
+      : a_(a), b_(b), rules_(rules), z_(z), result_(result) {}
+
+  void run() {
+    if (b_) letters_only_gain();
+    bound_to_labels();
+    other_tests();
+  }
+  bool decorated() const { return !reasons_.empty(); }
+  bool decidable() const { return decidable_; }
+  const std::vector<std::string>& reasons() const { return reasons_; }
+
+ private:
+  AuditTest& add(const std::string& name, const std::string& null, const Abilities& effect, const std::string& what) {
+    AuditTest test = make_test(a_.language, name, null, mean_of(effect), effect.size());
+    test.what = what;
+    result_.tests.push_back(std::move(test));
+    return result_.tests.back();
+  }
+
+  void decide_if(bool able) { decidable_ = decidable_ || able; }
+
+  // Enough items, and an error small enough to have seen 15 points in four of five cases.
+  bool could_see(const Abilities& effect) const {
+    return static_cast<int64_t>(effect.size()) >= rules_.fewest && 2.8 * error_of(mean_of(effect)) <= 0.15;
+  }
+
+  void letters_only_gain() {
+    auto gain = [&](const char* form) { return combined(abilities(a_, form), -1, abilities(*b_, form)); };
+    const Abilities letters = gain("orders"), cloze = gain("cloze"), open = gain("open");
+    if (letters.empty()) return;
+    std::vector<const Abilities*> others;
+    if (!cloze.empty()) others.push_back(&cloze);
+    if (!open.empty()) others.push_back(&open);
+    if (others.empty()) return;
+    const bool found = exceeds_all(letters, others, rules_, z_);
+    const Estimate own = mean_of(letters);
+    add("gain as letters", "no gain", letters,
+        fmt::format("{} points of ability as letters, mean over all orders", points(own.value)));
+    auto compare = [&](const char* form, const Abilities& other) {
+      if (other.empty()) return;
+      const Abilities difference = combined(letters, -1, other);
+      decide_if(could_see(difference));
+      add(fmt::format("letters-only gain, beside {}", form), "letters gain what the other form gains", difference,
+          fmt::format("{} as letters, {} as {}, on the same items",
+                      points(mean_of(combined(difference, 1, other)).value),
+                      points(mean_of(combined(letters, -1, difference)).value), form))
+          .found = found;
+    };
+    compare("cloze", cloze), compare("open", open);
+    const Abilities shared = shared_gain(others);
+    add("gain shared by the other forms", "no gain", shared,
+        fmt::format("{} without letters (mean of cloze and open)", points(mean_of(shared).value)));
+    if (!found) return;
+    reasons_.push_back(fmt::format("the same items gained {} points as letters and {} without them ({})",
+                                   points(own.value), points(mean_of(shared).value), a_.language));
+  }
+
+  static Abilities shared_gain(const std::vector<const Abilities*>& others) {
+    if (others.size() == 1) return *others.front();
+    Abilities sum = combined(*others[0], 1, *others[1]);
+    for (auto& [unused, value] : sum) value /= 2;
+    return sum;
+  }
+
+  void bound_to_labels() {
+    const Abilities plain = abilities(a_, "orders", true), digits = abilities(a_, "digits"),
+                    letters = abilities(a_, "letters");
+    if (plain.empty() || digits.empty() || letters.empty()) return;
+    const bool found = exceeds_all(plain, {&digits, &letters}, rules_, z_);
+    auto compare = [&](const char* labels, const Abilities& other) {
+      const Abilities lost = combined(plain, -1, other);
+      decide_if(could_see(lost));
+      add(fmt::format("bound to the labels, beside {}", labels), "the score does not depend on the labels", lost,
+          fmt::format("ability {:.2f} with A B C, {:.2f} with {}", mean_of(plain).value, mean_of(other).value, labels))
+          .found = found;
+    };
+    compare("1 2 3", digits), compare("P Q R", letters);
+    if (found) {
+      reasons_.push_back(
+          fmt::format("ability of {:.2f} with the labels A B C is {:.2f} with 1 2 3 and {:.2f} with P Q R ({})",
+                      mean_of(plain).value, mean_of(digits).value, mean_of(letters).value, a_.language));
+    }
+  }
+
+  void other_tests() {
+    const Abilities plain = abilities(a_, "orders", true);
+    if (const Abilities reworded = abilities(a_, "reworded"); !reworded.empty() && !plain.empty()) {
+      add("other words around the options", "the score does not depend on the wording", combined(plain, -1, reworded),
+          fmt::format("ability {:.2f} in the exam's words, {:.2f} in others", mean_of(plain).value,
+                      mean_of(reworded).value));
+    }
+    if (const Abilities blind = abilities(a_, "blind"); !blind.empty()) {
+      add("options without the question", "guessing", blind,
+          fmt::format("ability {:.2f} with the question removed", mean_of(blind).value));
+    }
+    right_in_every_order();
+    letter_bias();
+  }
+
+  void right_in_every_order() {
+    std::map<std::string, std::vector<double>> by_item;
+    for (const AuditAnswer& answer : answers_of(a_, "orders")) by_item[answer.item].push_back(answer.value);
+    Abilities lost;
+    double every = 0, any_order = 0;
+    for (const auto& [item, values] : by_item) {
+      if (values.size() < 2) continue;
+      const double all = *std::min_element(values.begin(), values.end());
+      double sum = 0;
+      for (double value : values) sum += value;
+      lost[item] = sum / static_cast<double>(values.size()) - all;
+      every += all, any_order += sum / static_cast<double>(values.size());
+    }
+    if (lost.empty()) return;
+    const double n = static_cast<double>(lost.size());
+    add("right in every order", "an item is right in every order or in none", lost,
+        fmt::format("{:.1f} % right on average, {:.1f} % in every order (effect: the difference of the shares)",
+                    100 * any_order / n, 100 * every / n));
+  }
+
+  // The cyclic orders put the right option behind every label equally often, so an unbiased answerer names each label
+  // equally often. Effect: share of the label named most, less 1 / options.
+  void letter_bias() {
+    std::map<std::string, std::map<std::string, double>> named;  // label -> item -> times
+    std::map<std::string, int> orders, options;
+    for (const AuditAnswer& answer : answers_of(a_, "orders")) {
+      ++orders[answer.item];
+      options[answer.item] = answer.options;
+      named[answer.chosen][answer.item] += 1;
+    }
+    std::erase_if(orders, [&](const auto& entry) { return entry.second != options[entry.first]; });
+    if (orders.empty()) return;
+    std::optional<AuditTest> most;
+    for (const auto& [label, times] : named) {
+      Abilities excess;
+      for (const auto& [item, count] : orders) {
+        auto found = times.find(item);
+        excess[item] = ((found == times.end() ? 0 : found->second) - 1) / count;
+      }
+      AuditTest test =
+          make_test(a_.language, "letter bias", "every label is named equally often", mean_of(excess), excess.size());
+      test.what = fmt::format("{} is named most often: {} points of share above its turn", label, points(test.effect));
+      if (test.p) test.p = std::min(1.0, *test.p * static_cast<double>(named.size()));
+      if (!most || test.effect > most->effect) most = std::move(test);
+    }
+    result_.tests.push_back(std::move(*most));
+  }
+
+  const AuditPart& a_;
+  const AuditPart* b_;
+  const AuditRules& rules_;
+  const double z_;
+  AuditResult& result_;
+  std::vector<std::string> reasons_;
+  bool decidable_ = false;
+};
+
+const AuditPart* part_in(const std::optional<AuditSubject>& subject, const std::string& language) {
+  if (!subject) return nullptr;
+  for (const AuditPart& part : subject->parts) {
+    if (part.language == language) return &part;
+  }
+  return nullptr;
+}
+
+std::string sentence_of(const AuditResult& result, const std::vector<std::string>& reasons) {
+  const std::string beside = result.against.empty() ? "" : " since " + result.against;
+  switch (result.verdict) {
+    case AuditVerdict::kDecorated:
+      return fmt::format("{}: the multiple-choice score{} is exam technique at least in part: {}.", result.checkpoint,
+                         beside, fmt::join(reasons, "; "));
+    case AuditVerdict::kNotShown:
+      return fmt::format("{}: nothing shows that the multiple-choice score{} is exam technique.", result.checkpoint,
+                         beside);
+    case AuditVerdict::kTooFew:
+      return fmt::format("{}: too few items to tell technique from ability.", result.checkpoint);
+  }
+  return "";
+}
+
+}  // namespace
+
+const char* to_string(AuditVerdict verdict) {
+  switch (verdict) {
+    case AuditVerdict::kDecorated:
+      return "decorated";
+    case AuditVerdict::kNotShown:
+      return "not_shown";
+    case AuditVerdict::kTooFew:
+      return "too_few";
+  }
+  return "";
+}
+
+AuditResult audit(const AuditSubject& subject, const std::optional<AuditSubject>& against, const AuditRules& rules) {
+  AuditResult result;
+  result.checkpoint = subject.label;
+  if (against) result.against = against->label;
+  const double families = 2.0 * static_cast<double>(std::max<size_t>(1, subject.parts.size()));
+  const double z = normal_quantile(rules.alpha / families);
+  std::vector<std::string> reasons;
+  bool decidable = false;
+  for (const AuditPart& part : subject.parts) {
+    PartAudit one(part, part_in(against, part.language), rules, z, result);
+    one.run();
+    reasons.insert(reasons.end(), one.reasons().begin(), one.reasons().end());
+    decidable = decidable || one.decidable();
+  }
+  result.verdict = !reasons.empty() ? AuditVerdict::kDecorated
+                   : decidable      ? AuditVerdict::kNotShown
+                                    : AuditVerdict::kTooFew;
+  result.sentence = sentence_of(result, reasons);
+  return result;
+}
+
+AuditSubject sampled(const AuditSubject& subject, double share, uint64_t seed) {
+  AuditSubject out = subject;
+  for (AuditPart& part : out.parts) {
+    for (auto& [unused, answers] : part.forms) {
+      std::erase_if(answers, [&](const AuditAnswer& answer) {
+        return static_cast<double>(stable_hash(seed, answer.item) >> 11) * 0x1p-53 >= share;
+      });
+    }
+  }
+  return out;
+}
+
+AuditResult audit_published(const std::string& a, const std::string& b, const std::vector<PublishedScore>& scores,
+                            const AuditRules& rules) {
+  struct Side {
+    double gain = 0, variance = 0;
+    int64_t count = 0, items = 0;
+    void add(const PublishedScore& score) {
+      gain += score.a - score.b;
+      variance +=
+          (score.a * (1 - score.a) + score.b * (1 - score.b)) / static_cast<double>(std::max<int64_t>(1, score.items));
+      ++count, items += score.items;
+    }
+    Estimate estimate() const {
+      return {gain / static_cast<double>(count), std::sqrt(variance) / static_cast<double>(count)};
+    }
+  };
+  Side exam, open;
+  for (const PublishedScore& score : scores) (score.multiple_choice ? exam : open).add(score);
+  AuditResult result;
+  result.checkpoint = a, result.against = b;
+  std::vector<std::string> reasons;
+  if (exam.count > 0 && open.count > 0) {
+    const Estimate letters = exam.estimate(), free = open.estimate();
+    auto less = [&](double factor) {
+      return Estimate{letters.value - factor * free.value, std::hypot(*letters.stderr_, factor * *free.stderr_)};
+    };
+    const double z = normal_quantile(rules.alpha);
+    const double twice = free.value > 0 ? lower_bound(less(2), z) : lower_bound(letters, z);
+    const bool found = lower_bound(letters, z) > rules.margin && lower_bound(less(1), z) > rules.margin && twice > 0;
+    auto add = [&](const char* name, const char* null, const Estimate& effect, int64_t n, const std::string& what) {
+      AuditTest test = make_test("", name, null, effect, static_cast<size_t>(n));
+      test.what = what;
+      result.tests.push_back(std::move(test));
+    };
+    add("gain of multiple choice beside open answers", "both gain alike", less(1), exam.items + open.items,
+        fmt::format("{} points over {} multiple-choice benchmarks, {} over {} with open answers", points(letters.value),
+                    exam.count, points(free.value), open.count));
+    result.tests.back().found = found;
+    add("gain of multiple choice", "no gain", letters, exam.items, "");
+    add("gain of open answers", "no gain", free, open.items, "");
+    result.verdict = found ? AuditVerdict::kDecorated : AuditVerdict::kNotShown;
+    reasons.push_back(
+        fmt::format("{} points over {} multiple-choice benchmarks beside {} over {} with open answers, by "
+                    "published numbers alone",
+                    points(letters.value), exam.count, points(free.value), open.count));
+  }
+  result.sentence = sentence_of(result, reasons);
+  return result;
+}
+
+Json to_json(const AuditResult& result) {
+  Json tests = Json::array();
+  for (const AuditTest& test : result.tests) {
+    Json interval = test.low ? Json::array({*test.low, *test.high}) : Json(nullptr);
+    tests.push_back({{"name", test.name},
+                     {"null", test.null},
+                     {"effect", test.effect},
+                     {"ci95", std::move(interval)},
+                     {"p", test.p ? Json(*test.p) : Json(nullptr)},
+                     {"n", test.n},
+                     {"language", test.language},
+                     {"found", test.found},
+                     {"what", test.what}});
+  }
+  return {{"checkpoint", result.checkpoint},
+          {"against", result.against.empty() ? Json(nullptr) : Json(result.against)},
+          {"verdict", to_string(result.verdict)},
+          {"sentence", result.sentence},
+          {"tests", std::move(tests)}};
+}
+
+std::string render_audit(const AuditResult& result) {
+  TextTable table;
+  table.columns = {{"test"},        {""},      {"effect", true}, {"95 % interval", true}, {"p", true},
+                   {"items", true}, {"found"}, {"what"}};
+  for (const AuditTest& test : result.tests) {
+    table.rows.push_back({test.name, test.language, points(test.effect),
+                          test.low ? fmt::format("{} .. {}", points(*test.low), points(*test.high)) : "-",
+                          !test.p          ? "-"
+                          : *test.p < 1e-4 ? "< 0.0001"
+                                           : fmt::format("{:.4f}", *test.p),
+                          std::to_string(test.n), test.found ? "technique" : "", test.what});
+  }
+  return fmt::format("{}\n\n{}\neffects in points of ability: 0 = guessing, 100 = always right\nverdict: {}\n",
+                     result.sentence, table.plain(), to_string(result.verdict));
+}
+
+}  // namespace assay

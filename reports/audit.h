@@ -1,0 +1,103 @@
+// The audit of exam technique ("benchmark decoration"): is a multiple-choice score ability, or knowledge of the exam's
+// form?
+//
+// Everything is measured on the same items asked in several forms (tasks/audit_forms.h says which). The scale is
+// ability: (share right - chance) / (1 - chance) with chance = 1 / number of options, so that guessing is 0 in every
+// form and 1 is always right; open answers have chance 0. An item counts once: its orders are averaged first, so the
+// unit of all errors is the item.
+//
+// Two findings decide, each with its own error; all other tests are listed beside them.
+//
+//   letters-only gain (against an earlier checkpoint B). L, C, O: gain in ability from B to A as letters (mean over the
+//     cyclic orders), as cloze and as open answers. Found when L, L - C, L - O lie above `margin` and L - 2C, L - 2O
+//     above 0: letters gained, and more than twice what the forms without letters did. Each bound is one-sided; all
+//     must hold, so the level of the whole is that of one (intersection-union test, Berger 1982).
+//   bound to the labels (A alone). K0: ability under the labels A B C ... in the file's order; K1, K2: under 1 2 3 and
+//     P Q R. Found when K0 - K1, K0 - K2 lie above `margin` and K0 - 2K1, K0 - 2K2 above 0: more than half of what
+//     letters show is gone under another name of the same options.
+//
+// Both at one-sided level alpha / (2 x number of languages): a checkpoint without technique is named with probability
+// at most alpha. The thresholds are choices, not estimates: docs/decisions/0011-the-audit.md has their reasons and what
+// they miss.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+
+namespace assay {
+
+// What a model answered to one item in one form and order.
+struct AuditAnswer {
+  std::string item;    // without the order
+  int order = 0;       // option that stands first
+  int options = 0;     // how many there are
+  double value = 0;    // 1 right, 0 wrong
+  std::string chosen;  // label, or text
+};
+
+// All answers of one checkpoint in one language.
+struct AuditPart {
+  std::string language;                                   // "en", "zh"
+  std::map<std::string, std::vector<AuditAnswer>> forms;  // "orders", "digits", ... -> answers
+};
+struct AuditSubject {
+  std::string label;
+  std::vector<AuditPart> parts;
+};
+
+struct AuditRules {
+  double alpha = 0.05;
+  double margin = 0.05;  // of ability: smaller effects are not called technique
+  int64_t fewest = 100;  // items; below, nothing is decided
+};
+
+// One test. `effect` is in units of ability unless `what` says otherwise.
+struct AuditTest {
+  std::string language, name, null, what;  // `what`: a sentence with the numbers
+  double effect = 0;
+  std::optional<double> low, high;  // 95 % interval
+  std::optional<double> p;          // two-sided, of the null
+  int64_t n = 0;                    // items
+  bool found = false;               // points to technique
+};
+
+enum class AuditVerdict { kDecorated, kNotShown, kTooFew };
+const char* to_string(AuditVerdict verdict);  // "decorated", "not_shown", "too_few"
+
+struct AuditResult {
+  std::string checkpoint, against;  // against: empty = none
+  AuditVerdict verdict = AuditVerdict::kTooFew;
+  std::string sentence;
+  std::vector<AuditTest> tests;  // the deciding ones first, by language
+};
+
+// Parts of `against` are matched by language; comparisons use the items that both answered.
+AuditResult audit(const AuditSubject& subject, const std::optional<AuditSubject>& against, const AuditRules& rules);
+
+// The part of the items that a draw with this seed keeps: each with probability `share`, by a stable hash of its id.
+AuditSubject sampled(const AuditSubject& subject, double share, uint64_t seed);
+
+// Two models by published numbers alone: multiple-choice benchmarks beside those with open answers. Scores are rates
+// in [0, 1]; items: of the test set.
+struct PublishedScore {
+  std::string benchmark;
+  bool multiple_choice = false;
+  double a = 0, b = 0;  // the audited model, the one it is compared with
+  int64_t items = 0;
+};
+// Decorated when the mean gain of the multiple-choice benchmarks, less twice that of the open ones (or nothing, where
+// those fell), lies above 0, and both it and its distance to the open ones above `margin`, at one-sided level
+// alpha. Errors are binomial, as if the two models had answered independently: wider than a paired test's.
+AuditResult audit_published(const std::string& a, const std::string& b, const std::vector<PublishedScore>& scores,
+                            const AuditRules& rules);
+
+// {checkpoint, against, verdict, sentence, tests: [{name, null, effect, ci95, p, n, language, found, what}]}
+Json to_json(const AuditResult& result);
+std::string render_audit(const AuditResult& result);
+
+}  // namespace assay

@@ -1,0 +1,227 @@
+#include "tasks/audit_forms.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "tasks/prompt.h"
+#include "tasks/prompt_field.h"
+#include "tasks/python_regex.h"
+
+namespace assay {
+namespace {
+
+// How the parts of an item are put together.
+struct Wording {
+  const char* before;  // the question
+  const char* after;   // the question
+  const char* label;   // before and after each label
+  const char* label_end;
+  const char* ask;  // the end of the prompt
+  const char* delimiter;
+};
+struct WordingOf {
+  const char* language;
+  Wording exam, reworded, question;
+};
+constexpr WordingOf kWordings[] = {
+    {"en",
+     {"", "\n", "", ". ", "Answer:", " "},
+     {"Consider this problem. ", "\nThese answers were offered:\n", "(", ") ", "The right one is", " "},
+     {"Question: ", "\n", "", "", "Answer:", " "}},
+    {"zh",
+     {"", "\n", "", ". ", "答案：", ""},
+     {"请看这个问题：", "\n给出的回答有：\n", "（", "）", "其中正确的是：", ""},
+     {"问题：", "\n", "", "", "答案：", ""}},
+};
+
+enum class Shape { kOptions, kBlind, kCloze, kOpen };
+struct Form {
+  const char* name;
+  Shape shape;
+  char32_t first_label;  // the labels count up from it
+  bool reworded, all_orders;
+};
+constexpr Form kForms[] = {
+    {"orders", Shape::kOptions, U'A', false, true},   {"digits", Shape::kOptions, U'1', false, false},
+    {"letters", Shape::kOptions, U'P', false, false}, {"reworded", Shape::kOptions, U'A', true, false},
+    {"blind", Shape::kBlind, U'A', false, false},     {"cloze", Shape::kCloze, U'A', false, false},
+    {"open", Shape::kOpen, U'A', false, false},
+};
+
+const Form& form_named(const std::string& convention) {
+  for (const Form& form : kForms) {
+    if (convention == std::string(kAuditPrefix) + form.name) return form;
+  }
+  ASSAY_ASSERT(false, "a form's convention names it");
+  return kForms[0];
+}
+
+const WordingOf& wording_in(const std::string& language) {
+  for (const WordingOf& wording : kWordings) {
+    if (language == wording.language) return wording;
+  }
+  ASSAY_ASSERT(false, "the reader of task files lets no other language through");
+  return kWordings[0];
+}
+
+bool finds(const std::string& pattern, const std::string& text) {
+  return !PythonRegex::cached(pattern).find_all(text).empty();
+}
+
+FieldTemplate column(const char* name) {
+  FieldTemplate field;
+  field.kind = FieldTemplate::Kind::kColumn;
+  field.text = name;
+  return field;
+}
+
+Task make_form(const std::shared_ptr<const Task>& base, const Form& form) {
+  const WordingOf& wording = wording_in(base->audit->language);
+  Task task;
+  task.name = base->name, task.alias = base->alias;
+  task.convention = std::string(kAuditPrefix) + form.name;
+  task.suite = base->suite, task.file = base->file, task.version = base->version;
+  task.note = std::string("asked in another form for the audit: ") + form.name;
+  task.data = base->data, task.process_docs = base->process_docs;
+  task.test_split = base->test_split;
+  task.fewshot = base->fewshot;
+  task.fewshot.doc_to_text = task.fewshot.doc_to_target = task.fewshot.doc_to_choice = {};
+  if (!task.fewshot.samples.empty() || task.fewshot.split == task.test_split) {
+    task.fewshot = {};
+    task.fewshot.split = task.test_split;
+  }
+  task.truncate_left = base->truncate_left;
+  task.doc_to_text = column("audit_text");
+  if (form.shape == Shape::kOpen) {
+    task.output_type = OutputType::kGenerate;
+    task.doc_to_target = column("audit_answer");
+    task.generation.stop = {"\n"};
+    task.generation.max_tokens = 32;
+    task.filters = {{"first-line", {{"remove_whitespace"}, {"take_first"}}}};
+    task.metrics = {{.metric = "exact_match", .options = {{"compare", "squad"}}}};
+  } else {
+    task.output_type = OutputType::kMultipleChoice;
+    task.doc_to_choice = column("audit_choices");
+    task.doc_to_target = column("audit_gold");
+    task.metrics = {{.metric = form.shape == Shape::kCloze ? "acc_bytes" : "acc"}};
+    if (form.shape != Shape::kCloze) task.description = base->description;
+  }
+  task.target_delimiter = (form.reworded ? wording.reworded : wording.exam).delimiter;
+  task.form_of = base;
+  return task;
+}
+
+// One item with its parts apart.
+struct Item {
+  std::string question;
+  std::vector<std::string> options;
+  size_t gold = 0;
+};
+
+std::string label_text(const Form& form, size_t i) {
+  std::string label;
+  append_utf8(label, form.first_label + static_cast<char32_t>(i));
+  return label;
+}
+
+Document written(const Form& form, const WordingOf& words, const Document& document, const Item& item, size_t order) {
+  const bool bare = form.shape == Shape::kCloze || form.shape == Shape::kOpen;
+  const Wording& wording = bare ? words.question : form.reworded ? words.reworded : words.exam;
+  const size_t n = item.options.size();
+  std::string text, choice_list;
+  Json choices = Json::array();
+  for (size_t i = 0; i < n; ++i) {
+    const std::string& option = item.options[(i + order) % n];
+    if (bare) {
+      choices.push_back(option);
+      continue;
+    }
+    const std::string label = label_text(form, i);
+    choices.push_back(label);
+    choice_list += wording.label + label + wording.label_end + option + "\n";
+  }
+  if (form.shape != Shape::kBlind) text = wording.before + item.question + wording.after;
+  text += choice_list + wording.ask;
+  Document out = document;
+  if (order > 0) out.id += "#" + std::to_string(order);
+  out.fields["audit_text"] = text;
+  out.fields["audit_choices"] = std::move(choices);
+  out.fields["audit_gold"] = (item.gold + n - order) % n;
+  out.fields["audit_answer"] = item.options[item.gold];
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string> audit_form_names() {
+  std::vector<std::string> names;
+  for (const Form& form : kForms) names.emplace_back(form.name);
+  return names;
+}
+
+std::vector<Task> audit_forms(const Task& task) {
+  ASSAY_ASSERT(task.audit, "only a task with an audit block has other forms");
+  auto base = std::make_shared<const Task>(task);
+  std::vector<Task> forms;
+  for (const Form& form : kForms) forms.push_back(make_form(base, form));
+  return forms;
+}
+
+void add_audit_forms(TaskRegistry& registry) {
+  std::vector<Task> forms;
+  for (const Task& task : registry.tasks) {
+    if (!task.audit || !task.unavailable.empty()) continue;
+    for (Task& form : audit_forms(task)) forms.push_back(std::move(form));
+  }
+  for (Task& form : forms) registry.tasks.push_back(std::move(form));
+}
+
+bool speaks_of_other_options(const std::vector<std::string>& options) {
+  static const std::string kEnglish =
+      R"((?i:\b(all|none|both|neither|any|either|some|two|each) of (the )?(above|these|those|them|following|others?|preceding|answers|options|choices)\b))"
+      R"(|(?i:\bthe above\b|^above$)|(?i:\b(options?|choices?|answers?|statements?) [A-J]\b))"
+      R"(|(?i:\b(both|neither|only)\b) \(?[A-J]\)?(?![A-Za-z'])|^\(?[A-J]\)?[,;]? ?(and|or|nor|&|,) ?\(?[A-J]\)?\b)"
+      R"(|(?i:\ball (are|is) (true|correct)|\bnone (are|is) (true|correct)))";
+  static const std::string kChinese =
+      R"(以上|上述|前述|[A-J]\s*[、和与及]\s*[A-J]|选项\s*[A-J]|(都|均|全部?|皆)(是|对|不是|不对|正确|错误|可以|不))";
+  return std::any_of(options.begin(), options.end(),
+                     [](const std::string& option) { return finds(kEnglish, option) || finds(kChinese, option); });
+}
+
+bool needs_its_options(const std::string& question) {
+  static const std::string kEnglish =
+      R"((?i:\bwhich (one |two )?(of|among|statement|option|choice|answer|pair|is not|are not)\b|\bof the following\b|\b(the )?following (statement|option|answer|choice)s?\b|\b(all|each|any) of these\b|\b(correct|best|right|true|false) (answer|option|choice|statement)\b|\bEXCEPT\b))";
+  static const std::string kChinese =
+      R"(下列|以下|下面|哪(一|几)?(个|项|种|些|组|句|张|幅)|选项|(正确|错误|恰当|不当|符合|不符合|属于|不属于)的(一项)?是)";
+  return finds(kEnglish, question) || finds(kChinese, question);
+}
+
+std::vector<Document> form_documents(const Task& form_task, std::vector<Document> documents, bool items) {
+  const Task& base = *form_task.form_of;
+  const Form& form = form_named(form_task.convention);
+  const WordingOf& wording = wording_in(base.audit->language);
+  PromptOptions no_shots;
+  no_shots.num_fewshot = 0;
+  const std::vector<Prompt> prompts = render_prompts(base, documents, documents, no_shots);
+  const PromptField question(base, base.audit->question, "audit.question"),
+      options(base, base.audit->options, "audit.options");
+  std::vector<Document> out;
+  for (size_t i = 0; i < documents.size(); ++i) {
+    Item item;
+    item.question = std::string(strip(python_text(question.value(documents[i], false, false))));
+    item.options = options.choices(documents[i]);
+    item.gold = static_cast<size_t>(prompts[i].gold_index);
+    if (item.gold >= item.options.size()) options.fail(documents[i], "has fewer options than the task's own choices");
+    const bool bare = form.shape == Shape::kCloze || form.shape == Shape::kOpen;
+    if (items && bare && needs_its_options(item.question)) continue;
+    const bool fixed = speaks_of_other_options(item.options);
+    if (items && bare && fixed) continue;
+    const size_t orders = items && form.all_orders && !fixed ? item.options.size() : 1;
+    for (size_t order = 0; order < orders; ++order) out.push_back(written(form, wording, documents[i], item, order));
+  }
+  return out;
+}
+
+}  // namespace assay

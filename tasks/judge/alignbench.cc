@@ -1,0 +1,106 @@
+// AlignBench: a judge compares the answer with a reference that counts as 8, gives 1 to 10 in each of the dimensions of
+// the question's type (config/ of the benchmark), and ends with a dictionary whose key 综合得分 is the score.
+//
+// The benchmark's repository keeps the judge's prompt inside its program, not among its data, so the wording below is
+// ours and the material is never canonical.
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "tasks/judge/prompt_text.h"
+#include "tasks/python_regex.h"
+
+namespace assay {
+namespace {
+
+constexpr const char* kOverall = "综合得分";
+constexpr const char* kPromptName = "assay-alignbench-1";
+constexpr const char* kText =
+    "你是一位严谨、公正的评审。下面有一个用户提问、一份参考答案和一份待评的回答。请对照参考答案评价待评回答的质量。\n\n"
+    "评价维度：\n{dimensions}\n\n"
+    "评分办法：每个维度以及综合得分都是1到10之间的整数，参考答案相当于8分；与参考答案相比，明显更好的高于8分，有事实错"
+    "误、"
+    "答非所问或有害的回答应得低分。篇幅长短本身不加分也不减分。\n"
+    "先简要说明理由，最后单独一行用字典给出分数，格式如下：\n{format}\n\n"
+    "【用户提问】\n{question}\n\n【参考答案】\n{reference}\n\n【待评回答】\n{answer}\n";
+
+// What is judged where the benchmark's config is not there.
+const std::vector<std::string> kOwnDimensions = {"正确性", "满足需求", "清晰度", "完整性"};
+
+Json config(const std::string& folder, const char* name) {
+  return read_json_file(folder + "/alignbench/config/" + name);
+}
+
+}  // namespace
+
+JudgeMaterial load_alignbench(const std::string& data_folder) {
+  JudgeMaterial material;
+  material.canonical = false;
+  material.prompts[kPromptName] = {"", kText};
+  if (!std::filesystem::exists(data_folder + "/alignbench/config/dimension_set.json")) return material;
+  const Json types = config(data_folder, "subcategory_question_mapping.json");
+  const Json sets = config(data_folder, "dimension_set.json");
+  const Json texts = config(data_folder, "dimension_definition.json");
+  const std::string where = data_folder + "/alignbench/config";
+  for (const auto& [subcategory, type] : types.items()) {
+    if (!type.is_string() || !sets.contains(type.get<std::string>()))
+      throw_input(where, "subcategory " + subcategory + " has a type that dimension_set.json lacks");
+    for (const Json& dimension : sets[type.get<std::string>()]) {
+      if (!dimension.is_string()) throw_input(where, "dimension_set.json: a dimension is no text");
+      material.dimensions[subcategory].push_back(dimension.get<std::string>());
+    }
+  }
+  for (const auto& [dimension, text] : texts.items())
+    if (text.is_string()) material.dimension_texts[dimension] = text.get<std::string>();
+  return material;
+}
+
+std::vector<JudgeQuestion> ask_alignbench(const JudgeMaterial& material, const Prompt& prompt,
+                                          const std::vector<std::string>& answers) {
+  if (answers.empty()) return {};
+  const auto own = material.dimensions.find(judged_field(prompt, "subcategory"));
+  const std::vector<std::string>& dimensions = own == material.dimensions.end() ? kOwnDimensions : own->second;
+  std::string listed, format;
+  for (size_t i = 0; i < dimensions.size(); ++i) {
+    const auto text = material.dimension_texts.find(dimensions[i]);
+    listed += std::to_string(i + 1) + ". " + dimensions[i] +
+              (text == material.dimension_texts.end() ? "" : "：" + text->second) +
+              (i + 1 < dimensions.size() ? "\n" : "");
+    format += "'" + dimensions[i] + "': 分数, ";
+  }
+  const PromptFields fields = {{"dimensions", listed},
+                               {"format", "{" + format + "'" + kOverall + "': 分数}"},
+                               {"question", judged_field(prompt, "question")},
+                               {"reference", judged_field(prompt, "reference")},
+                               {"answer", answers.front()}};
+  return {{0, kPromptName, "single",
+           judge_messages(material.prompts.at(kPromptName), fields, std::string("judge prompt ") + kPromptName)}};
+}
+
+JudgeWord read_alignbench(const Prompt&, const std::string& text) {
+  JudgeWord verdict;
+  const size_t close = text.rfind('}');
+  const size_t open = close == std::string::npos ? close : text.rfind('{', close);
+  if (open == std::string::npos) {
+    verdict.problem = "no dictionary {...} in the text";
+    return verdict;
+  }
+  const std::string dictionary = text.substr(open, close - open + 1);
+  // Quotes of any kind or none, colons of either width, the number perhaps quoted.
+  const auto found =
+      PythonRegex::cached(R"(综合得分\s*['"’”‘“]?\s*[:：]\s*['"’”‘“]?\s*(-?\d+(?:\.\d+)?))").find_all(dictionary);
+  verdict.label = dictionary;
+  if (found.empty()) {
+    verdict.problem = std::string("the dictionary lacks ") + kOverall;
+    return verdict;
+  }
+  const double score = std::strtod(found.back().back().c_str(), nullptr);
+  if (score >= 1 && score <= 10) {
+    verdict.score = score;
+  } else {
+    verdict.problem = "the score " + found.back().back() + " lies outside 1 to 10";
+  }
+  return verdict;
+}
+
+}  // namespace assay

@@ -1,0 +1,96 @@
+// The audit on the bundled series: the decorated variant is named, the plain checkpoints are not, whichever items are
+// drawn.
+#include "harness/audit.h"
+
+#include <catch2/catch.hpp>
+#include <cstdio>
+
+#include "core/error.h"
+#include "tests/support.h"
+
+namespace assay {
+namespace {
+
+const std::string kExamples = std::string(ASSAY_SOURCE_DIR) + "/examples";
+
+std::string checkpoint(const std::string& name) {
+  return kExamples + "/checkpoints/" + name;
+}
+
+AuditConfig config_for(const testing::TemporaryFolder& folder) {
+  AuditConfig config;
+  config.run.places.db = folder.file("scores.db");
+  config.run.places.include = {kExamples + "/suites"};
+  config.run.tasks = "sample_mc,sample_mc_zh";
+  config.run.backend.dtype = "float32";
+  return config;
+}
+
+TEST_CASE("of the bundled checkpoints the decorated one is named, over twenty draws of items, and no other") {
+  testing::TemporaryFolder folder;
+  std::atomic<bool> cancelled{false};
+  AuditConfig config = config_for(folder);
+  const std::pair<const char*, const char*> pairs[] = {
+      {"step-01000", "step-00600"}, {"step-01800", "step-01000"}, {"decorated", "step-01800"}};
+  std::map<std::string, AuditResult> whole;
+  for (const auto& [after, before] : pairs) {
+    config.subject = checkpoint(after), config.against = checkpoint(before);
+    whole[after] = audit_checkpoint(config, {}, cancelled);
+    std::printf("%s\n", render_audit(whole[after]).c_str());
+  }
+  CHECK(whole["decorated"].verdict == AuditVerdict::kDecorated);
+  CHECK(whole["step-01000"].verdict == AuditVerdict::kNotShown);
+  CHECK(whole["step-01800"].verdict == AuditVerdict::kNotShown);
+
+  const TaskRegistry registry = load_registry(config.run.places.include);
+  auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadOnly);
+  std::map<std::string, AuditSubject> subjects;
+  for (const char* name : {"step-00600", "step-01000", "step-01800", "decorated"}) {
+    subjects[name] = audit_subject(*db, registry, name);
+    CHECK(subjects[name].parts.size() == 2);
+  }
+  std::map<std::string, int> named, named_alone;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    for (const auto& [after, before] : pairs) {
+      const AuditSubject a = sampled(subjects[after], 0.6, seed), b = sampled(subjects[before], 0.6, seed);
+      named[after] += audit(a, b, {}).verdict == AuditVerdict::kDecorated;
+      named_alone[after] += audit(a, std::nullopt, {}).verdict == AuditVerdict::kDecorated;
+    }
+  }
+  for (const auto& [after, before] : pairs) {
+    std::printf("%s: named in %d of 20 draws against %s, in %d alone\n", after, named[after], before,
+                named_alone[after]);
+  }
+  CHECK(named["decorated"] == 20);
+  CHECK(named["step-01000"] == 0);
+  CHECK(named["step-01800"] == 0);
+  CHECK(named_alone["step-01000"] == 0);
+  CHECK(named_alone["step-01800"] == 0);
+}
+
+TEST_CASE("a second audit asks nothing again, and labels are enough") {
+  testing::TemporaryFolder folder;
+  std::atomic<bool> cancelled{false};
+  AuditConfig config = config_for(folder);
+  config.run.limit = 5, config.run.tasks = "sample_mc_animals";
+  config.subject = checkpoint("step-00100");
+  const Json first = to_json(audit_checkpoint(config, {}, cancelled));
+  CHECK(first["verdict"] == "too_few");
+  config.subject = "step-00100", config.run.tasks = "", config.run.model = "";
+  CHECK(to_json(audit_checkpoint(config, {}, cancelled)) == first);
+  auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadOnly);
+  CHECK(db->find_runs("").size() == 1);
+}
+
+TEST_CASE("an unknown checkpoint and tasks without other forms are clear errors") {
+  testing::TemporaryFolder folder;
+  std::atomic<bool> cancelled{false};
+  AuditConfig config = config_for(folder);
+  config.subject = "nobody";
+  CHECK_THROWS_WITH(audit_checkpoint(config, {}, cancelled), Catch::Contains("has no run or checkpoint \"nobody\""));
+  config.subject = checkpoint("step-00100"), config.run.tasks = "sample_math";
+  CHECK_THROWS_WITH(audit_checkpoint(config, {}, cancelled), Catch::Contains("can be asked in other forms"));
+}
+
+}  // namespace
+}  // namespace assay

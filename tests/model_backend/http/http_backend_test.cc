@@ -1,0 +1,235 @@
+// The client against a server that makes every fault on request.
+#include "model_backend/http/http_backend.h"
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <cstdlib>
+
+#include "tests/model_backend/http/fault_server.h"
+#include "tests/support.h"
+
+namespace assay {
+namespace {
+
+using testing::FaultServer;
+
+struct Collected final : ResponseSink {
+  std::map<size_t, Response> responses;
+  void deliver(size_t index, Response response) override {
+    REQUIRE(responses.emplace(index, std::move(response)).second);
+  }
+  void progress(const RunStats&) override {}
+};
+
+BackendOptions options_for(const FaultServer& server) {
+  BackendOptions options;
+  options.http.base_url = server.base_url();
+  options.http.chat = true;
+  options.http.request_s = 2;
+  options.http.first_pause_s = 0.01;
+  options.http.max_reply_bytes = 1 << 20;
+  return options;
+}
+
+std::vector<Request> chat_requests(int count) {
+  std::vector<Request> requests(static_cast<size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    Request& request = requests[static_cast<size_t>(i)];
+    request.kind = RequestKind::kChat;
+    request.item_id = "item/" + std::to_string(i);
+    request.messages = {{"user", "question " + std::to_string(i)}};
+  }
+  return requests;
+}
+
+struct Asked {
+  Collected sink;
+  RunStats stats;
+};
+
+Asked ask(FaultServer& server, const std::string& model, int count, BackendOptions options) {
+  options.http.base_url = server.base_url();
+  auto backend = open_http_backend(model, options);
+  Asked asked;
+  const std::vector<Request> requests = chat_requests(count);
+  const std::atomic<bool> never{false};
+  asked.stats = backend->answer(requests, asked.sink, never);
+  return asked;
+}
+
+}  // namespace
+
+TEST_CASE("a passing fault is asked again, and the answer is sold once") {
+  for (const char* fault :
+       {"ok", "429", "429-after", "500", "503", "cut", "slow", "hang", "type", "truncated", "empty", "error-200"}) {
+    INFO(fault);
+    FaultServer server;
+    const Asked asked = ask(server, fault, 3, options_for(server));
+    REQUIRE(asked.sink.responses.size() == 3);
+    for (const auto& [index, response] : asked.sink.responses) {
+      CHECK(response.status == ResponseStatus::kAnswered);
+      CHECK(response.texts.at(0).text == "the answer");
+      CHECK(response.prompt_tokens == 7);
+      CHECK(response.texts.at(0).tokens == 3);
+      CHECK(response.answered_by == std::string(fault) + "-2026");
+    }
+    CHECK(server.sold() == 3);
+    CHECK(server.replays() == 0);
+    const bool faulty = std::string(fault) != "ok";
+    CHECK(server.requests() == (faulty ? 6 : 3));
+    CHECK(asked.stats.events.count("sent again") == (faulty ? 1 : 0));
+  }
+}
+
+TEST_CASE("a lasting fault loses the request, with words that say why, and no other") {
+  struct Row {
+    const char* model;
+    const char* words;
+    int64_t requests;
+  };
+  for (const Row& row :
+       {Row{"always-500", "inner trouble (given up after 3 attempts)", 3},
+        Row{"always-429", "slow down (given up after 3 attempts)", 3},
+        Row{"always-type", "content type \"text/html\" instead of JSON", 3},
+        Row{"always-truncated", "the JSON is broken or cut short", 3},
+        Row{"always-empty", "the list of choices is empty or absent", 3}, Row{"always-error-200", "try later", 3},
+        Row{"always-cut", "given up after 3 attempts", 3},
+        Row{"always-redirect", "redirects to http://other.example/v1", 1},
+        Row{"always-huge", "longer than 1048576 bytes", 1}, Row{"always-bad-request", "no such setting", 1}}) {
+    INFO(row.model);
+    FaultServer server;
+    BackendOptions options = options_for(server);
+    options.http.max_attempts = 3;
+    const Asked asked = ask(server, row.model, 1, options);
+    REQUIRE(asked.sink.responses.size() == 1);
+    const Response& response = asked.sink.responses.at(0);
+    CHECK(response.status == ResponseStatus::kFailed);
+    CHECK_THAT(response.detail, Catch::Contains(row.words));
+    CHECK_THAT(asked.stats.first_failure, Catch::Contains(row.words));
+    CHECK(server.requests() == row.requests);
+    CHECK(asked.stats.events.at("requests given up") == 1);
+  }
+}
+
+TEST_CASE("a prompt that is too long for the server is too long, not lost") {
+  FaultServer server;
+  CHECK(ask(server, "always-too-long", 1, options_for(server)).sink.responses.at(0).status == ResponseStatus::kTooLong);
+}
+
+TEST_CASE("a refusal in a field of its own is the answer") {
+  FaultServer server;
+  CHECK(ask(server, "refusal", 1, options_for(server)).sink.responses.at(0).texts.at(0).text == "I will not.");
+}
+
+TEST_CASE("Retry-After is honoured") {
+  FaultServer server;
+  const auto begin = std::chrono::steady_clock::now();
+  ask(server, "429-after", 1, options_for(server));
+  CHECK(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() >= 1.0);
+}
+
+TEST_CASE("a pause that the server asks for beyond the total time-out gives the request up at once") {
+  FaultServer server;
+  BackendOptions options = options_for(server);
+  options.http.give_up_s = 0.5;
+  const Asked asked = ask(server, "429-after", 1, options);
+  CHECK(asked.sink.responses.at(0).status == ResponseStatus::kFailed);
+  CHECK(server.requests() == 1);
+}
+
+TEST_CASE("concurrency grows on success, and stays below its cap") {
+  FaultServer server;
+  server.delay_ms = 5;
+  BackendOptions options = options_for(server);
+  options.http.max_in_flight = 16;
+  ask(server, "ok", 300, options);
+  CHECK(server.most_at_once() > 8);
+  CHECK(server.most_at_once() <= 16);
+}
+
+TEST_CASE("every fault at once: each request is answered, each answer sold once") {
+  FaultServer server;
+  BackendOptions options = options_for(server);
+  options.http.max_attempts = 30;
+  options.http.first_pause_s = 0.002;
+  const Asked asked = ask(server, "mixed", 200, options);
+  REQUIRE(asked.sink.responses.size() == 200);
+  for (const auto& [index, response] : asked.sink.responses) CHECK(response.status == ResponseStatus::kAnswered);
+  CHECK(server.sold() == 200);
+  CHECK(server.replays() == 0);
+}
+
+TEST_CASE("a refused key ends the run without showing it") {
+  FaultServer server;
+  testing::TemporaryFolder folder;
+  BackendOptions options = options_for(server);
+  options.http.key_file = folder.write("key", "secret-key-17\n");
+  const std::string message = testing::error_of([&] { ask(server, "key", 1, options); });
+  CHECK_THAT(message, Catch::Contains("refuses the key") && Catch::Contains("--api-key-file"));
+  CHECK(message.find("secret-key-17") == std::string::npos);
+  CHECK(server.keys_seen().at(0) == "Bearer secret-key-17");
+}
+
+TEST_CASE("a missing key, a bad URL and a password in the URL are input errors") {
+  ::unsetenv("ASSAY_API_KEY");
+  ::unsetenv("OPENAI_API_KEY");
+  BackendOptions options;
+  CHECK_THAT(testing::error_of([&] { open_http_backend("m", options); }), Catch::Contains("ASSAY_API_KEY"));
+  options.http.key_variable = "ASSAY_NO_SUCH_VARIABLE";
+  CHECK_THAT(testing::error_of([&] { open_http_backend("m", options); }), Catch::Contains("ASSAY_NO_SUCH_VARIABLE"));
+  options.http.key_variable.clear();
+  options.http.base_url = "ftp://host";
+  CHECK_THAT(testing::error_of([&] { open_http_backend("m", options); }), Catch::Contains("no base URL"));
+  options.http.base_url = "http://me:word@host/v1";
+  CHECK_THAT(testing::error_of([&] { open_http_backend("m", options); }), Catch::Contains("password"));
+}
+
+TEST_CASE("log-probabilities come from the prompt's own, continuation by continuation") {
+  FaultServer server;
+  BackendOptions options = options_for(server);
+  options.http.chat = false;
+  auto backend = open_http_backend("ok", options);
+  REQUIRE(backend->info().loglikelihood);
+  std::vector<Request> requests(1);
+  requests[0].context = "ä b";              // 3 code points
+  requests[0].continuations = {"xy", "é"};  // places 3, 4 and 3
+  Collected sink;
+  const std::atomic<bool> never{false};
+  backend->answer(requests, sink, never);
+  const Response& response = sink.responses.at(0);
+  REQUIRE(response.continuations.size() == 2);
+  CHECK(response.continuations[0].logprob == Approx(-3.5));
+  CHECK(response.continuations[0].tokens == 2);
+  CHECK_FALSE(response.continuations[0].is_greedy);  // at place 3 another token is likelier
+  CHECK(response.continuations[1].logprob == Approx(-1.5));
+  CHECK(response.continuations[1].bytes == 2);
+  CHECK(response.continuations[1].characters == 1);
+}
+
+TEST_CASE("a server without the prompt's log-probabilities says so before any work") {
+  FaultServer server;
+  BackendOptions options = options_for(server);
+  options.http.chat = false;
+  CHECK_FALSE(open_http_backend("no-logprobs", options)->info().loglikelihood);
+  options.http.chat = true;
+  CHECK_FALSE(open_http_backend("ok", options)->info().loglikelihood);
+}
+
+TEST_CASE("a cancelled answer ends soon, with what was under way delivered") {
+  FaultServer server;
+  server.delay_ms = 50;
+  auto backend = open_http_backend("ok", options_for(server));
+  std::atomic<bool> cancelled{false};
+  struct CancelAtFirst final : ResponseSink {
+    explicit CancelAtFirst(std::atomic<bool>& cancel) : cancel_(cancel) {}
+    void deliver(size_t, Response) override { ++delivered, cancel_ = true; }
+    void progress(const RunStats&) override {}
+    int delivered = 0;
+    std::atomic<bool>& cancel_;
+  } sink(cancelled);
+  backend->answer(chat_requests(1000), sink, cancelled);
+  CHECK(sink.delivered == static_cast<int>(server.sold()));
+  CHECK(sink.delivered < 50);
+}
+
+}  // namespace assay

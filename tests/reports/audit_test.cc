@@ -1,0 +1,167 @@
+#include "reports/audit.h"
+
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <random>
+
+namespace assay {
+namespace {
+
+constexpr int kOptions = 4;
+
+// A simulated checkpoint. An item is known with probability `knowledge`; a known one is right in every form in which
+// the checkpoint can show it. Through letters it shows what it knows with probability `reads_letters`, under any
+// labels; with probability `technique` it has learned to pick the right letter by the exam's own form alone.
+struct Simulated {
+  double knowledge = 0, reads_letters = 0, technique = 0;
+};
+
+AuditSubject simulate(const std::string& label, const Simulated& model, int items, std::mt19937_64& random) {
+  std::uniform_real_distribution<double> uniform;
+  auto right = [&](bool sure) { return sure || uniform(random) < 1.0 / kOptions ? 1.0 : 0.0; };
+  AuditPart part;
+  part.language = "en";
+  for (int i = 0; i < items; ++i) {
+    const std::string item = std::to_string(i);
+    const bool known = uniform(random) < model.knowledge, reads = known && uniform(random) < model.reads_letters;
+    const bool trick = uniform(random) < model.technique;
+    auto add = [&](const char* form, int order, int options, double value) {
+      const int chosen = std::uniform_int_distribution<int>(0, kOptions - 1)(random);
+      part.forms[form].push_back({item, order, options, value, std::string(1, static_cast<char>('A' + chosen))});
+    };
+    for (int order = 0; order < kOptions; ++order) add("orders", order, kOptions, right(reads || trick));
+    add("digits", 0, kOptions, right(reads)), add("letters", 0, kOptions, right(reads));
+    add("reworded", 0, kOptions, right(reads || trick)), add("blind", 0, kOptions, right(false));
+    add("cloze", 0, kOptions, right(known)), add("open", 0, 0, known ? 1.0 : 0.0);
+  }
+  return {label, {part}};
+}
+
+double share_named(const Simulated& after, const Simulated& before, int items, int experiments, bool against) {
+  int named = 0;
+  for (int seed = 0; seed < experiments; ++seed) {
+    std::mt19937_64 random(static_cast<uint64_t>(seed) * 7919 + 1);
+    const AuditSubject b = simulate("before", before, items, random), a = simulate("after", after, items, random);
+    const AuditResult result = audit(a, against ? std::optional(b) : std::nullopt, {});
+    named += result.verdict == AuditVerdict::kDecorated;
+  }
+  return static_cast<double>(named) / experiments;
+}
+
+TEST_CASE("checkpoints that learn without technique are named in at most one case of twenty") {
+  const std::pair<Simulated, Simulated> rows[] = {
+      // before, after
+      {{0.2, 0, 0}, {0.2, 0, 0}},      // nothing happens
+      {{0.2, 0, 0}, {0.9, 0, 0}},      // knowledge that letters don't show
+      {{0.2, 1, 0}, {0.6, 1, 0}},      // knowledge that every form shows
+      {{0.3, 0.5, 0}, {0.7, 0.9, 0}},  // learns to read letters while it learns
+      {{0.9, 1, 0}, {0.5, 1, 0}},      // forgets
+      {{0.4, 1, 0}, {0.45, 1, 0}},     // hardly anything
+  };
+  for (const auto& [before, after] : rows) {
+    for (bool against : {true, false}) {
+      const double share = share_named(after, before, 200, 200, against);
+      INFO(before.knowledge << " -> " << after.knowledge << ", against: " << against);
+      CHECK(share <= 0.05);
+    }
+  }
+}
+
+TEST_CASE("planted technique is found more often the stronger it is") {
+  std::printf("technique  200 items: against, alone   1000 items: against, alone\n");
+  double last_small = 0, last_large = 0;
+  for (double technique : {0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8}) {
+    const Simulated before{0.4, 0.3, 0}, after{0.4, 0.3, technique};
+    const double small = share_named(after, before, 200, 100, true),
+                 alone = share_named(after, before, 200, 100, false),
+                 large = share_named(after, before, 1000, 40, true),
+                 large_alone = share_named(after, before, 1000, 40, false);
+    std::printf("%9.2f  %18.2f  %6.2f  %19.2f  %6.2f\n", technique, small, alone, large, large_alone);
+    CHECK(small >= last_small - 0.1);
+    CHECK(large >= last_large - 0.1);
+    if (technique == 0) CHECK(small <= 0.05);
+    if (technique >= 0.5) CHECK(small >= 0.95);
+    if (technique >= 0.3) CHECK(large >= 0.95);
+    last_small = small, last_large = large;
+  }
+}
+
+TEST_CASE("few items decide nothing") {
+  std::mt19937_64 random(5);
+  const AuditSubject before = simulate("before", {0.4, 0, 0}, 60, random),
+                     after = simulate("after", {0.4, 0, 0.9}, 60, random);
+  const AuditResult result = audit(after, before, {});
+  CHECK(result.verdict == AuditVerdict::kTooFew);
+  CHECK(std::string(to_string(result.verdict)) == "too_few");
+  CHECK(audit({"empty", {}}, std::nullopt, {}).verdict == AuditVerdict::kTooFew);
+}
+
+TEST_CASE("an effect, its interval and its p-value worked out by hand") {
+  // 100 items: letters right on 70 of 100 with A B C, on 40 of the same with 1 2 3: 30 items differ.
+  AuditPart part;
+  part.language = "en";
+  for (int i = 0; i < 100; ++i) {
+    const std::string item = std::to_string(i);
+    part.forms["orders"].push_back({item, 0, 4, i < 70 ? 1.0 : 0.0, "A"});
+    part.forms["digits"].push_back({item, 0, 4, i < 40 ? 1.0 : 0.0, "1"});
+    part.forms["letters"].push_back({item, 0, 4, i < 40 ? 1.0 : 0.0, "P"});
+  }
+  const AuditResult result = audit({"c", {part}}, std::nullopt, {});
+  const AuditTest& test = result.tests.front();
+  CHECK(test.name == "bound to the labels, beside 1 2 3");
+  // Each differing item loses 1 / 0.75; the mean is 0.4, sd = 4/3 * sqrt(0.3 * 0.7 * 100 / 99).
+  CHECK(test.effect == Approx(0.4));
+  const double error = 4.0 / 3 * std::sqrt(0.21 * 100 / 99) / 10;
+  CHECK(*test.low == Approx(0.4 - 1.959963985 * error));
+  CHECK(*test.high == Approx(0.4 + 1.959963985 * error));
+  CHECK(*test.p == Approx(std::erfc(0.4 / error / std::sqrt(2.0))));
+  CHECK(test.n == 100);
+}
+
+TEST_CASE("a draw of items keeps all answers of an item or none") {
+  std::mt19937_64 random(9);
+  const AuditSubject whole = simulate("c", {0.5, 1, 0}, 400, random), part = sampled(whole, 0.5, 3);
+  std::map<std::string, int> orders;
+  for (const AuditAnswer& answer : part.parts[0].forms.at("orders")) ++orders[answer.item];
+  CHECK(orders.size() > 150);
+  CHECK(orders.size() < 250);
+  for (const auto& [item, count] : orders) CHECK(count == kOptions);
+  CHECK(part.parts[0].forms.at("open").size() == orders.size());
+  CHECK(sampled(whole, 0.5, 4).parts[0].forms.at("open").size() != 0);
+}
+
+TEST_CASE("twenty million exam questions: the report's Table 13 by its numbers alone") {
+  // Items: the test sets' sizes; those of ChineseQA are not published and stand at 1,000.
+  const std::vector<PublishedScore> decorated = {{"MMLU", true, 0.609, 0.494, 14042},
+                                                 {"C-Eval", true, 0.713, 0.470, 12342},
+                                                 {"CMMLU", true, 0.738, 0.497, 11582},
+                                                 {"TriviaQA", false, 0.579, 0.579, 11313},
+                                                 {"ChineseQA", false, 0.744, 0.750, 1000}};
+  const AuditResult named = audit_published("7B Chat + MC", "7B Chat", decorated, {});
+  CHECK(named.verdict == AuditVerdict::kDecorated);
+  CHECK_THAT(named.sentence, Catch::Contains("+20.0 points over 3 multiple-choice benchmarks"));
+  // 67B Base -> Chat, Table 6.
+  const std::vector<PublishedScore> plain = {{"MMLU", true, 0.711, 0.713, 14042},
+                                             {"C-Eval", true, 0.652, 0.661, 12342},
+                                             {"CMMLU", true, 0.678, 0.708, 11582},
+                                             {"TriviaQA", false, 0.815, 0.789, 11313},
+                                             {"NaturalQuestions", false, 0.470, 0.366, 3610}};
+  CHECK(audit_published("67B Chat", "67B Base", plain, {}).verdict == AuditVerdict::kNotShown);
+}
+
+TEST_CASE("the JSON form has the agreed keys") {
+  std::mt19937_64 random(1);
+  const AuditSubject before = simulate("b", {0.4, 0, 0}, 200, random),
+                     after = simulate("a", {0.4, 0, 0.6}, 200, random);
+  const Json json = to_json(audit(after, before, {}));
+  CHECK(json["checkpoint"] == "a");
+  CHECK(json["against"] == "b");
+  CHECK(json["verdict"] == "decorated");
+  for (const Json& test : json["tests"]) {
+    for (const char* key : {"name", "null", "effect", "ci95", "p", "n"}) CHECK(test.contains(key));
+  }
+  CHECK_THAT(render_audit(audit(after, before, {})), Catch::Contains("verdict: decorated"));
+}
+
+}  // namespace
+}  // namespace assay
