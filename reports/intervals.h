@@ -6,10 +6,10 @@
 //     stderr^2, in the place of n, and Student's quantile for the number of units (Dean and Pagano 2015). For right or
 //     wrong it is Wilson's own interval; scores in between and clusters enter through the standard error.
 //   - others (bits per byte, log-likelihoods): value +- t stderr.
-// Where it holds. tests/reports/coverage_test.cc finds coverage of 93 to 97 % for rates from 0.05 to 0.95 with 100 items or
-// 20 clusters. Below that, and where fewer than four effective items are right (or wrong; eight in clusters, whose error
-// is then taken as 1.3 times itself), the interval is the wider of the above and Clopper and Pearson's with the
-// effective number (Korn and Graubard 1998), and says so. An error smaller than that of right-or-wrong scores is
+// Where it holds. tests/reports/coverage_test.cc finds coverage of 93 to 97 % for rates from 0.05 to 0.95 with 100
+// items or 20 clusters. Below that, and where fewer than four effective items are right (or wrong; eight in clusters,
+// whose error is then taken as 1.3 times itself), the interval is the wider of the above and Clopper and Pearson's with
+// the effective number (Korn and Graubard 1998), and says so. An error smaller than that of right-or-wrong scores is
 // trusted only from twelve on.
 #pragma once
 

@@ -63,8 +63,7 @@ struct Block {
 };
 
 bool is_judged(const std::string& metric) {
-  for (const char* head :
-       {"score", "label:", "judge_", "length_correlation", "human_", "win_rate:", "position_bias:"})
+  for (const char* head : {"score", "label:", "judge_", "length_correlation", "human_", "win_rate:", "position_bias:"})
     if (metric.compare(0, std::string(head).size(), head) == 0) return true;
   return false;
 }

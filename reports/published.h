@@ -37,8 +37,8 @@ struct PublishedKey {
 };
 
 // The number among `numbers` (of one model) for a task with these keys; nothing where there is none. Of several for a
-// benchmark, those with the task's metric, then shots, then without a setting of their own, come first; where different numbers remain, throws
-// Error(kInput) that lists their sources.
+// benchmark, those with the task's metric, then shots, then without a setting of their own, come first; where different
+// numbers remain, throws Error(kInput) that lists their sources.
 const PublishedNumber* find_published(const std::vector<const PublishedNumber*>& numbers,
                                       const std::vector<PublishedKey>& keys);
 
