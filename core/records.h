@@ -127,6 +127,8 @@ struct Score {
   double weight = 1;      // bits_per_byte: bytes of the text; else 1
   std::string extracted;  // the answer as extracted, for people
   std::string gold;       // the gold answer, for people
+  // Items of one cluster are not independent (one passage, one stem); empty: on its own.
+  std::string cluster;
 };
 
 // Identity of a request: hash over everything that can change its answer, and of nothing else.

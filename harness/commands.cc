@@ -559,7 +559,7 @@ void declare_score(CLI::App& command, int& exit_code) {
 void declare_report(CLI::App& command, int& exit_code) {
   auto options = std::make_shared<ReadOptions>();
   add_read_flags(command, *options);
-  command.add_option("--format", options->format, "table, markdown, csv, json, lm-eval or judged (default: table)");
+  command.add_option("--format", options->format, "table, markdown, csv, lm-eval-json, model-index, json, lm-eval or judged (default: table)");
   command.add_option("--task", options->task, "Only tasks that match this name or glob");
   command.add_flag("--all-metrics", options->all_metrics, "Every metric, not only each task's headline");
   command.add_flag("--no-members", options->no_members, "Groups without the tasks inside them");

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/hash.h"
 #include "harness/judge_scores.h"
 #include "tasks/metrics.h"
 #include "tasks/programs.h"
@@ -70,6 +71,15 @@ std::string shown_note(const std::string& note, const TaskScores& scores) {
   return out;
 }
 
+// The items' cluster, from the column that the task names.
+void put_cluster(const Task& task, const Prompt& prompt, std::vector<Score>& scores) {
+  if (task.cluster.empty() || !prompt.fields.is_object() || !prompt.fields.contains(task.cluster)) return;
+  const Json& value = prompt.fields[task.cluster];
+  const std::string text = value.is_string() ? value.get<std::string>() : dump_json(value);
+  // Passages are long: their hash serves.
+  for (Score& score : scores) score.cluster = text.size() <= 40 ? text : sha256_hex(text).substr(0, 16);
+}
+
 }  // namespace
 
 TaskScores score_task(const Task& task, const std::vector<AnsweredItem>& items) {
@@ -77,6 +87,7 @@ TaskScores score_task(const Task& task, const std::vector<AnsweredItem>& items) 
   for (const AnsweredItem& item : items) {
     out.by_position.push_back(task.program ? score_programs(task, *item.prompt, item.outcomes)
                                            : score_item(task, *item.prompt, item.responses));
+    put_cluster(task, *item.prompt, out.by_position.back());
     bool missing = false, too_long = false, truncated = false;
     for (const auto& response : item.responses) {
       missing = missing || !response || response->status != ResponseStatus::kAnswered;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "reports/clusters.h"
 
 namespace assay {
 namespace {
@@ -14,12 +15,12 @@ Estimate transform(const Estimate& estimate, double value, double slope) {
   return out;
 }
 
-Estimate combine(const std::string& aggregation, const std::vector<double>& values,
-                 const std::vector<double>& weights) {
-  if (aggregation == "mean") return mean(values);
-  if (aggregation == "bits_per_byte") return ratio(values, weights);
+Estimate combine(const std::string& aggregation, const std::vector<double>& values, const std::vector<double>& weights,
+                 const Clusters& clusters) {
+  if (aggregation == "mean") return clustered_mean(values, clusters);
+  if (aggregation == "bits_per_byte") return clustered_ratio(values, weights, clusters);
   if (aggregation == "byte_perplexity" || aggregation == "word_perplexity" || aggregation == "perplexity") {
-    Estimate nats = ratio(values, weights);
+    Estimate nats = clustered_ratio(values, weights, clusters);
     double power = std::exp(nats.value);
     return transform(nats, power, power);
   }
@@ -36,6 +37,7 @@ Aggregate aggregate_scores(const std::vector<Score>& scores, const std::string& 
   out.filter = scores.front().filter;
   out.higher_is_better = higher_is_better;
   std::vector<double> values, weights;
+  std::vector<std::string> clusters;
   for (const Score& score : scores) {
     if (score.outcome == Outcome::kMissing) {
       ++out.missing;
@@ -44,11 +46,12 @@ Aggregate aggregate_scores(const std::vector<Score>& scores, const std::string& 
     if (score.outcome == Outcome::kUnparsed) ++out.unparsed;
     values.push_back(score.value);
     weights.push_back(score.weight);
+    clusters.push_back(score.cluster);
   }
   out.items = static_cast<int64_t>(values.size());
   if (values.empty()) return out;
   out.has_value = true;
-  out.estimate = combine(aggregation, values, weights);
+  out.estimate = combine(aggregation, values, weights, make_clusters(clusters));
   return out;
 }
 

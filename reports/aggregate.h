@@ -22,7 +22,8 @@ struct Aggregate {
 };
 
 // `aggregation`: mean | bits_per_byte | byte_perplexity | word_perplexity | perplexity. `scores`: all of one metric and
-// filter. Throws Error(kInput) for an unknown aggregation.
+// filter; the error takes scores of one cluster together (reports/clusters.h). Throws Error(kInput) for an unknown
+// aggregation.
 //   bits_per_byte     sum(value) / sum(weight): value = bits of a document, weight = its bytes
 //   *_perplexity      exp(sum(value) / sum(weight)), value in nats, with the error of the delta method
 Aggregate aggregate_scores(const std::vector<Score>& scores, const std::string& aggregation, bool higher_is_better);

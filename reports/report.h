@@ -52,6 +52,11 @@ std::string render_judged(const std::vector<ReportRow>& rows, const ReportOption
 // Value, plus-minus, Stderr.
 std::string render_lm_eval(const std::vector<ReportRow>& rows, const ReportOptions& options);
 
+// lm-evaluation-harness's results JSON (results_*.json) of one run; Error(kInput) where there are several.
+std::string render_lm_eval_json(const std::vector<ReportRow>& rows, const ReportOptions& options);
+// The `model-index` block of a Hugging Face model card, YAML: one entry a checkpoint.
+std::string render_model_index(const std::vector<ReportRow>& rows, const ReportOptions& options);
+
 // One item with everything that led to its scores.
 struct Sample {
   std::string task, convention;

@@ -4,8 +4,14 @@ namespace assay {
 namespace {
 
 constexpr ReportFormat kFormats[] = {
-    {"table", render_table}, {"markdown", render_markdown}, {"csv", render_csv},
-    {"json", render_json},   {"lm-eval", render_lm_eval},   {"judged", render_judged},
+    {"table", render_table},
+    {"markdown", render_markdown},
+    {"csv", render_csv},
+    {"json", render_json},
+    {"lm-eval", render_lm_eval},
+    {"judged", render_judged},
+    {"lm-eval-json", render_lm_eval_json},
+    {"model-index", render_model_index},
 };
 
 }  // namespace

@@ -601,11 +601,10 @@ void ResultsDb::put_scores(int64_t run, const std::string& task, const std::stri
   auto& db = *implementation_;
   std::lock_guard lock(db.main_mutex_);
   Transaction transaction(db.main_);
-  Query(db.main_, "DELETE FROM scores WHERE run_id = ? AND task = ? AND convention = ?")
-      .bind(run)
-      .bind(task)
-      .bind(convention)
-      .run();
+  for (const char* sql : {"DELETE FROM scores WHERE run_id = ? AND task = ? AND convention = ?",
+                          "DELETE FROM clusters WHERE run_id = ? AND task = ? AND convention = ?"}) {
+    Query(db.main_, sql).bind(run).bind(task).bind(convention).run();
+  }
   for (size_t position = 0; position < scores_by_position.size(); ++position) {
     for (const Score& score : scores_by_position[position]) {
       Query(db.main_, "INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
@@ -623,6 +622,15 @@ void ResultsDb::put_scores(int64_t run, const std::string& task, const std::stri
           .bind(score.gold)
           .run();
     }
+    const auto& scores = scores_by_position[position];
+    if (scores.empty() || scores.front().cluster.empty()) continue;
+    Query(db.main_, "INSERT INTO clusters VALUES (?, ?, ?, ?, ?)")
+        .bind(run)
+        .bind(task)
+        .bind(convention)
+        .bind(static_cast<int64_t>(position))
+        .bind(scores.front().cluster)
+        .run();
   }
   transaction.commit();
 }
@@ -937,6 +945,61 @@ std::vector<Grade> ResultsDb::grades_of(const std::string& task) {
     grades.push_back({query.text(0), query.text(1), query.text(2), query.text(3), query.text(4)});
   }
   return grades;
+}
+
+std::vector<ItemScore> ResultsDb::item_scores(int64_t run, const std::string& task, const std::string& convention,
+                                              const std::string& metric, const std::string& filter) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  std::vector<ItemScore> scores;
+  {
+    Query query(db.main_,
+                "SELECT position, item, outcome, value, weight FROM scores WHERE run_id = ? AND task = ? "
+                "AND convention = ? AND metric = ? AND filter = ? ORDER BY position");
+    query.bind(run).bind(task).bind(convention).bind(metric).bind(filter);
+    while (query.step()) {
+      if (query.text(2) == to_string(Outcome::kMissing)) continue;
+      scores.push_back({query.integer(0), query.text(1), query.real(3), query.real(4), ""});
+    }
+  }
+  Query query(db.main_, "SELECT position, cluster FROM clusters WHERE run_id = ? AND task = ? AND convention = ?");
+  query.bind(run).bind(task).bind(convention);
+  size_t next = 0;
+  while (query.step()) {
+    while (next < scores.size() && scores[next].position < query.integer(0)) ++next;
+    if (next < scores.size() && scores[next].position == query.integer(0)) scores[next].cluster = query.text(1);
+  }
+  return scores;
+}
+
+std::vector<ItemIdentity> ResultsDb::item_identities(int64_t run, const std::string& task,
+                                                     const std::string& convention) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query query(db.main_,
+              "SELECT requests.position, requests.item, requests.item_id, responses.prompt_tokens, responses.answer "
+              "FROM requests LEFT JOIN responses ON responses.request_hash = requests.request_hash "
+              "WHERE requests.run_id = ? AND requests.task = ? AND requests.convention = ? AND requests.part = 0 "
+              "ORDER BY requests.position");
+  query.bind(run).bind(task).bind(convention);
+  std::vector<ItemIdentity> items;
+  while (query.step()) {
+    items.push_back({query.integer(0), query.text(1), query.integer(2), query.integer(3), query.text(4)});
+  }
+  return items;
+}
+
+RunFacts ResultsDb::run_facts(int64_t run) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query query(db.main_,
+              "SELECT checkpoints.label, checkpoints.model, checkpoints.weights_hash, checkpoints.tokenizer_hash, "
+              "checkpoints.numerics, runs.settings, runs.software, runs.complete FROM runs "
+              "JOIN checkpoints ON checkpoints.id = runs.checkpoint_id WHERE runs.id = ?");
+  ASSAY_ASSERT(query.bind(run).step(), "the run was found before");
+  return {query.text(0), query.text(1),        query.text(2),
+          query.text(3), query.text(4),        parse_json(query.text(5), db.path_ + ": runs.settings"),
+          query.text(6), query.integer(7) != 0};
 }
 
 std::vector<ReportRow> ResultsDb::report_rows(const std::vector<int64_t>& runs) {

@@ -92,6 +92,31 @@ struct Grade {
   std::string request_hash, task, annotator, label, note;
 };
 
+// An item's score under one metric and filter.
+struct ItemScore {
+  int64_t position = 0;
+  std::string item;
+  double value = 0, weight = 1;
+  std::string cluster;  // empty: on its own
+};
+
+// What an item's first request was, to be compared with another run's.
+struct ItemIdentity {
+  int64_t position = 0;
+  std::string item;
+  int64_t content = 0;        // equal numbers: the same prompt, choices and golds
+  int64_t prompt_tokens = 0;  // 0: not answered
+  std::string answer;         // raw, JSON
+};
+
+// Who was asked, and how.
+struct RunFacts {
+  std::string label, model, weights_hash, tokenizer_hash, numerics;
+  Json settings;
+  std::string software;
+  bool complete = false;
+};
+
 struct StoredRun {
   int64_t id = 0;
   std::string label;
@@ -164,6 +189,12 @@ class ResultsDb {
   // The later of two by one annotator on one answer stays.
   void put_grades(const std::vector<Grade>& grades);
   std::vector<Grade> grades_of(const std::string& task);
+
+  // For comparisons: what was answered under one metric and filter (missing ones left out), in order of position.
+  std::vector<ItemScore> item_scores(int64_t run, const std::string& task, const std::string& convention,
+                                     const std::string& metric, const std::string& filter);
+  std::vector<ItemIdentity> item_identities(int64_t run, const std::string& task, const std::string& convention);
+  RunFacts run_facts(int64_t run);  // precondition: there is such a run
 
   // Rows of a report over the given runs, in order of run and task position.
   std::vector<ReportRow> report_rows(const std::vector<int64_t>& runs);

@@ -195,7 +195,61 @@ CREATE TABLE grades (
   PRIMARY KEY (request_hash, task, annotator)) WITHOUT ROWID;
 )sql";
 
+// Items that are not independent, and views that make common questions short.
 constexpr const char* kVersion5 = R"sql(
+CREATE TABLE clusters (
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  task TEXT NOT NULL,
+  convention TEXT NOT NULL,
+  position INTEGER NOT NULL,       -- of the item in the task
+  cluster TEXT NOT NULL,           -- value of the task's `cluster` column, or its hash
+  PRIMARY KEY (run_id, task, convention, position)) WITHOUT ROWID;
+
+-- One row a task: its headline number, of every run.
+CREATE VIEW headlines AS
+  SELECT runs.id AS run, checkpoints.label AS checkpoint, checkpoints.step AS step, tasks.task AS task,
+         tasks.convention AS convention, tasks.depth AS depth, tasks.shots AS shots, aggregates.metric AS metric,
+         aggregates.filter AS filter, aggregates.value AS value, aggregates.stderr AS stderr, aggregates.n AS n,
+         aggregates.unparsed AS unparsed, aggregates.missing AS missing, runs.complete AS complete
+  FROM tasks
+  JOIN aggregates ON aggregates.run_id = tasks.run_id AND aggregates.task = tasks.task
+                 AND aggregates.convention = tasks.convention AND aggregates.metric = tasks.headline
+  JOIN runs ON runs.id = tasks.run_id
+  JOIN checkpoints ON checkpoints.id = runs.checkpoint_id;
+
+-- One row an item's score, with names.
+CREATE VIEW item_scores AS
+  SELECT scores.run_id AS run, checkpoints.label AS checkpoint, checkpoints.step AS step, scores.task AS task,
+         scores.convention AS convention, scores.position AS position, scores.item AS item, scores.metric AS metric,
+         scores.filter AS filter, scores.outcome AS outcome, scores.value AS value, scores.weight AS weight,
+         scores.extracted AS extracted, scores.gold AS gold
+  FROM scores
+  JOIN runs ON runs.id = scores.run_id
+  JOIN checkpoints ON checkpoints.id = runs.checkpoint_id;
+
+-- One row an item that two runs share, under each metric: give run_a and run_b.
+CREATE VIEW pairs AS
+  SELECT a.run_id AS run_a, b.run_id AS run_b, a.task AS task, a.convention AS convention, a.item AS item,
+         a.metric AS metric, a.filter AS filter, a.value AS value_a, b.value AS value_b, a.extracted AS extracted_a,
+         b.extracted AS extracted_b, a.gold AS gold
+  FROM scores AS a
+  JOIN scores AS b ON b.task = a.task AND b.convention = a.convention AND b.position = a.position
+                  AND b.metric = a.metric AND b.filter = a.filter AND b.item = a.item
+  WHERE a.outcome <> 'missing' AND b.outcome <> 'missing';
+
+-- One row an item and request: the prompt's parts and the raw answer.
+CREATE VIEW answers AS
+  SELECT requests.run_id AS run, requests.task AS task, requests.convention AS convention,
+         requests.position AS position, requests.part AS part, requests.item AS item, texts.text AS head,
+         items.content AS content, responses.status AS status, responses.prompt_tokens AS prompt_tokens,
+         responses.answer AS answer
+  FROM requests
+  JOIN items ON items.id = requests.item_id
+  LEFT JOIN texts ON texts.id = items.head_id
+  LEFT JOIN responses ON responses.request_hash = requests.request_hash;
+)sql";
+
+constexpr const char* kVersion6 = R"sql(
 -- What became of the checkpoints that `assay watch` met.
 CREATE TABLE watched (
   fingerprint TEXT PRIMARY KEY,    -- of the checkpoint's files
@@ -206,7 +260,7 @@ CREATE TABLE watched (
   at TEXT NOT NULL) WITHOUT ROWID; -- UTC, ISO 8601
 )sql";
 
-constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5};
+constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6};
 
 }  // namespace
 

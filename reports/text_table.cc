@@ -32,6 +32,10 @@ std::string csv_field(const std::string& text) {
 size_t display_width(const std::string& text) {
   size_t width = 0;
   for (size_t i = 0; i < text.size();) {
+    if (text.compare(i, 2, "\033[") == 0) {  // a terminal's colour or weight
+      i = std::min(text.find('m', i), text.size() - 1) + 1;
+      continue;
+    }
     char32_t c = next_code_point(text, i);
     if (c >= 0x300 && c <= 0x36F) continue;
     width += is_wide(c) ? 2 : 1;

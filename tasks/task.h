@@ -142,6 +142,7 @@ struct Task {
   std::string judge;
   std::vector<FilterPipeline> filters;  // never empty for kGenerate: "none" with take_first
   std::vector<MetricSpec> metrics;      // the first is the task's headline
+  std::string cluster;  // column whose value items share that are not independent: a passage, a stem; empty = none
   std::optional<ProgramSpec> program;   // generated answers that are run
   std::optional<AuditSpec> audit;       // multiple choice that can be asked in other forms
   std::shared_ptr<const Task> form_of;  // an audit form: the task that it was made from; else null

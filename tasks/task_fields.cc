@@ -30,7 +30,7 @@ const std::vector<std::string>& known_fields() {
       "should_decontaminate", "doc_to_decontamination_query", "num_proc", "task_list",
       // ours
       "convention", "data", "foreach", "subgroup", "note", "published", "reversed", "unconditional_context",
-      "truncate_left", "program", "next_turns", "temperature_by", "judge", "audit"};
+      "truncate_left", "program", "cluster", "next_turns", "temperature_by", "judge", "audit"};
   return fields;
 }
 
@@ -175,6 +175,7 @@ class TaskReader {
     read_program();
     read_metrics();
     read_audit();
+    if (auto cluster = field("cluster")) task_.cluster = cluster->text();
     if (auto published = field("published")) task_.published = read_published(*published);
   }
 

@@ -1,0 +1,23 @@
+#include "reports/multiple_testing.h"
+
+#include <algorithm>
+
+namespace assay {
+
+std::vector<std::optional<double>> benjamini_hochberg(std::span<const std::optional<double>> p) {
+  std::vector<size_t> order;
+  for (size_t i = 0; i < p.size(); ++i) {
+    if (p[i]) order.push_back(i);
+  }
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return *p[a] < *p[b]; });
+  std::vector<std::optional<double>> q(p.size());
+  double smallest = 1;
+  for (size_t rank = order.size(); rank > 0; --rank) {
+    const size_t i = order[rank - 1];
+    smallest = std::min(smallest, *p[i] * static_cast<double>(order.size()) / static_cast<double>(rank));
+    q[i] = smallest;
+  }
+  return q;
+}
+
+}  // namespace assay
