@@ -12,6 +12,7 @@
 #include "core/text.h"
 #include "harness/chat.h"
 #include "harness/fetch.h"
+#include "harness/report_outputs.h"
 #include "harness/run.h"
 #include "harness/run_config.h"
 #include "harness/scoring.h"
@@ -328,6 +329,7 @@ struct ReadOptions {
   bool wrong = false, right = false, unparsed = false;
   int64_t limit = 0;
   SandboxFlags sandbox;
+  ReportOutputs outputs;
 };
 
 std::vector<StoredRun> chosen_runs(ResultsDb& db, const std::string& selector) {
@@ -353,9 +355,14 @@ int report_command(const ReadOptions& options) {
   auto db = ResultsDb::open(options.places.db, ResultsDb::Mode::kReadOnly);
   std::vector<int64_t> ids;
   bool complete = true;
-  for (const StoredRun& run : chosen_runs(*db, options.run)) {
+  const std::vector<StoredRun> runs = chosen_runs(*db, options.run);
+  for (const StoredRun& run : runs) {
     ids.push_back(run.id);
     complete = complete && run.complete;
+  }
+  if (!options.outputs.html.empty()) {
+    for (const std::string& path : write_report_page(*db, runs, options.outputs)) note("wrote " + path);
+    return complete ? kExitDone : kExitIncomplete;
   }
   std::vector<ReportRow> rows = db->report_rows(ids);
   if (!options.task.empty()) {
@@ -363,7 +370,12 @@ int report_command(const ReadOptions& options) {
       return !glob_match(options.task, row.task) && !glob_match(options.task, row.task + "@" + row.convention);
     });
   }
-  print(format->render(rows, {!options.all_metrics, !options.no_members}));
+  if (options.outputs.curve || !options.outputs.svg.empty()) {
+    if (options.no_members) std::erase_if(rows, [](const ReportRow& row) { return row.depth > 0; });
+    print(curves_output(rows, options.outputs, options.json));
+  } else {
+    print(format->render(rows, {!options.all_metrics, !options.no_members}));
+  }
   return complete ? kExitDone : kExitIncomplete;
 }
 
@@ -482,6 +494,7 @@ void declare_report(CLI::App& command, int& exit_code) {
   command.add_option("--task", options->task, "Only tasks that match this name or glob");
   command.add_flag("--all-metrics", options->all_metrics, "Every metric, not only each task's headline");
   command.add_flag("--no-members", options->no_members, "Groups without the tasks inside them");
+  add_output_flags(command, options->outputs);
   command.callback([options, &exit_code] { exit_code = report_command(*options); });
 }
 

@@ -28,6 +28,7 @@ void declare_report(CLI::App& command, int& exit_code);
 void declare_samples(CLI::App& command, int& exit_code);
 void declare_selfcheck(CLI::App& command, int& exit_code);
 void declare_doctor(CLI::App& command, int& exit_code);
+void declare_view(CLI::App& command, int& exit_code);
 void declare_sandbox(CLI::App& command, int& exit_code);
 
 }  // namespace assay

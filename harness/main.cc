@@ -30,6 +30,7 @@ constexpr Command kCommands[] = {
     {"samples", "Print items: prompt, raw response, extracted answer beside the gold one, score", declare_samples},
     {"selfcheck", "Prove on this machine that batch, order, memory and threads change no bit", declare_selfcheck},
     {"doctor", "Say what this machine has, and what it lacks", declare_doctor},
+    {"view", "Show the report in a browser, live, on this machine only", declare_view},
     {"sandbox", "Run programs as a code benchmark would: one, or a suite with expected verdicts", declare_sandbox},
 };
 

@@ -8,8 +8,8 @@
 namespace assay {
 
 double Axis::at(double value) const {
-  const double share = logarithmic ? (std::log(value) - std::log(low)) / (std::log(high) - std::log(low))
-                                   : (value - low) / (high - low);
+  const double share =
+      logarithmic ? (std::log(value) - std::log(low)) / (std::log(high) - std::log(low)) : (value - low) / (high - low);
   return from + share * (to - from);
 }
 
@@ -74,11 +74,21 @@ std::string xml_text(const std::string& text) {
   std::string out;
   for (char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
       default: {
         const bool forbidden = static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r';
         out += forbidden ? ' ' : c;
@@ -104,8 +114,8 @@ std::string svg_text(double x, double y, const std::string& text, const std::str
 }
 
 std::string svg_dot(double x, double y, double radius, const std::string& kind, const std::string& title) {
-  return fmt::format("<circle class=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:.1f}\"><title>{}</title></circle>\n", kind, x,
-                     y, radius, xml_text(title));
+  return fmt::format("<circle class=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:.1f}\"><title>{}</title></circle>\n", kind,
+                     x, y, radius, xml_text(title));
 }
 
 std::string chart_style() {

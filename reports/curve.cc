@@ -13,8 +13,8 @@
 namespace assay {
 namespace {
 
-constexpr size_t kExactLimit = 60;  // points up to which the trend's p is exact
-constexpr size_t kFewestResiduals = 3;       // to show a noise floor
+constexpr size_t kExactLimit = 60;            // points up to which the trend's p is exact
+constexpr size_t kFewestResiduals = 3;        // to show a noise floor
 constexpr size_t kFewestResidualsToTest = 8;  // to test against it
 constexpr size_t kFewestForTrend = 4;
 constexpr size_t kFewestASide = 4;  // points on either side of a change
@@ -125,8 +125,8 @@ std::optional<Drop> tested_drop(const Curve& curve, size_t from, size_t to, bool
   std::vector<double> x, y;
   for (const CurvePoint& point : curve.points) x.push_back(point.x), y.push_back(point.value);
   x = scale_of(x);
-  Drop drop{0, from, to, curve.higher_is_better ? before.value - after.value : after.value - before.value,
-            0, 0, 0, 0, from_best};
+  Drop drop{0, from, to,       curve.higher_is_better ? before.value - after.value : after.value - before.value, 0, 0,
+            0, 0,    from_best};
   const double item_error = std::hypot(error_of(before), error_of(after));
   const auto noise = noise_without(x, y, from_best ? std::nullopt : std::optional<size_t>(to), kFewestResidualsToTest);
   const double noise_error = noise ? noise->sd * std::sqrt(2.0) : 0;

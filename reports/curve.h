@@ -1,7 +1,7 @@
 // Scores of the checkpoints of one training run, in their order: intervals, noise, trend, change points, drops.
 //
-// Points of one curve share a series, task, convention, metric and filter. The series is the checkpoint's label with its
-// last number taken out ("7b-step-00100" -> "7b-step-*"), so two training runs in one database stay apart. Every
+// Points of one curve share a series, task, convention, metric and filter. The series is the checkpoint's label with
+// its last number taken out ("7b-step-00100" -> "7b-step-*"), so two training runs in one database stay apart. Every
 // statistic below says what it assumes; none needs more than the stored numbers.
 //
 // Scale of x. Training curves bend much less over log(step) than over the step, so neighbours are compared on log(x)
@@ -10,8 +10,8 @@
 // Noise floor. From pseudo-residuals of neighbours (Gasser, Sroka, Jennen-Steinmetz, Biometrika 1986): each inner point
 // less the straight line through its two neighbours, e_i = a y_{i-1} + b y_{i+1} - y_i, with
 // sd^2 = mean of e_i^2 / (a^2 + b^2 + 1). What a straight line does not explain counts as noise, so on a bent curve
-// the floor is too high rather than too low. Neighbouring residuals overlap; the effective degrees of freedom are those of
-// evenly spaced second differences, residuals x 18 / 35.
+// the floor is too high rather than too low. Neighbouring residuals overlap; the effective degrees of freedom are those
+// of evenly spaced second differences, residuals x 18 / 35.
 //
 // Trend. Mann-Kendall test of "the order of the checkpoints does not matter": exact for up to 60 points without ties,
 // else normal with the correction for ties and for continuity. tau is Kendall's tau-b.
@@ -24,8 +24,8 @@
 // was the best of). One-sided. A drop must be larger than the items' sampling error (both errors added as if the two
 // checkpoints had answered different items: conservative, they answered the same) and larger than the noise floor of
 // the residuals without the fallen point, where at least 8 are left; p is the larger of the two (intersection-union).
-// Where only one yardstick is there, it alone is used; without any, the pair is not tested. All p of all curves of a report go
-// through Benjamini-Hochberg: of the warnings shown, at most 5 % are expected to be false.
+// Where only one yardstick is there, it alone is used; without any, the pair is not tested. All p of all curves of a
+// report go through Benjamini-Hochberg: of the warnings shown, at most 5 % are expected to be false.
 #pragma once
 
 #include <map>
@@ -76,18 +76,18 @@ struct Curve {
 };
 
 struct Drop {
-  size_t curve = 0;         // in CurveSet::curves
-  size_t from = 0, to = 0;  // points
-  double loss = 0;          // positive: how much worse
-  double low = 0, high = 0; // 95 % interval of the loss
-  double p = 0, q = 0;      // q: after Benjamini-Hochberg
-  bool from_best = false;   // the last against the best, else neighbours
+  size_t curve = 0;          // in CurveSet::curves
+  size_t from = 0, to = 0;   // points
+  double loss = 0;           // positive: how much worse
+  double low = 0, high = 0;  // 95 % interval of the loss
+  double p = 0, q = 0;       // q: after Benjamini-Hochberg
+  bool from_best = false;    // the last against the best, else neighbours
 };
 
 struct CurveSet {
   std::string x_name = "step";  // "step", "tokens"
   std::vector<Curve> curves;
-  std::vector<Drop> drops;            // q < kAlpha
+  std::vector<Drop> drops;  // q < kAlpha
   size_t pairs_tested = 0, pairs_untested = 0;
   std::vector<std::string> left_out;  // sentences: what is not on any curve, and why
 };

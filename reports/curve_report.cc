@@ -14,7 +14,8 @@ std::string x_text(double x) {
 }
 
 std::string with_error(const CurvePoint& point) {
-  return point.stderr_ ? fmt::format("{:.4f} ± {:.4f}", point.value, *point.stderr_) : fmt::format("{:.4f}", point.value);
+  return point.stderr_ ? fmt::format("{:.4f} ± {:.4f}", point.value, *point.stderr_)
+                       : fmt::format("{:.4f}", point.value);
 }
 
 std::string trend_text(const Curve& curve) {
@@ -78,10 +79,11 @@ Json curve_json(const Curve& curve) {
 std::string sentence_of(const CurveSet& set, const Drop& drop) {
   const Curve& curve = set.curves[drop.curve];
   const CurvePoint &from = curve.points[drop.from], &to = curve.points[drop.to];
-  return fmt::format("{}@{} ({}) got worse from {:.4f} at {} {} to {:.4f} at {} {}: by {:.4f} [{:.4f}, {:.4f}], q {:.2g}{}",
-                     curve.task, curve.convention, curve.metric, from.value, set.x_name, x_text(from.x), to.value,
-                     set.x_name, x_text(to.x), drop.loss, drop.low, drop.high, drop.q,
-                     drop.from_best ? "; the last against the best before it" : "");
+  return fmt::format(
+      "{}@{} ({}) got worse from {:.4f} at {} {} to {:.4f} at {} {}: by {:.4f} [{:.4f}, {:.4f}], q {:.2g}{}",
+      curve.task, curve.convention, curve.metric, from.value, set.x_name, x_text(from.x), to.value, set.x_name,
+      x_text(to.x), drop.loss, drop.low, drop.high, drop.q,
+      drop.from_best ? "; the last against the best before it" : "");
 }
 
 std::string render_curves(const CurveSet& set) {
@@ -101,10 +103,10 @@ std::string render_curves(const CurveSet& set) {
     for (const CurvePoint& point : curve.points) values.push_back(point.value);
     std::vector<std::string> cells;
     if (series) cells.push_back(curve.series);
-    cells.insert(cells.end(), {std::string(static_cast<size_t>(curve.depth) * 2, ' ') + curve.task, curve.convention,
-                               curve.metric, sparkline(values), with_error(curve.points.front()),
-                               with_error(curve.points.back()), trend_text(curve),
-                               curve.noise ? fmt::format("{:.4f}", curve.noise->sd) : "-", changes_text(curve)});
+    cells.insert(cells.end(),
+                 {std::string(static_cast<size_t>(curve.depth) * 2, ' ') + curve.task, curve.convention, curve.metric,
+                  sparkline(values), with_error(curve.points.front()), with_error(curve.points.back()),
+                  trend_text(curve), curve.noise ? fmt::format("{:.4f}", curve.noise->sd) : "-", changes_text(curve)});
     table.rows.push_back(std::move(cells));
   }
   double first = set.curves[0].points.front().x, last = first;
@@ -117,7 +119,8 @@ std::string render_curves(const CurveSet& set) {
   for (const Drop& drop : set.drops) out += "warning: " + sentence_of(set, drop) + "\n";
   out += fmt::format("{} significant drops in {} comparisons (Benjamini-Hochberg, 5 %)", set.drops.size(),
                      set.pairs_tested);
-  if (set.pairs_untested > 0) out += fmt::format("; {} pairs have neither an error nor a noise floor", set.pairs_untested);
+  if (set.pairs_untested > 0)
+    out += fmt::format("; {} pairs have neither an error nor a noise floor", set.pairs_untested);
   out += "\n";
   for (const std::string& line : set.left_out) out += "left out: " + line + "\n";
   return out;

@@ -121,7 +121,8 @@ std::string fit_svg(const CurveFit& entry) {
   const double bottom = kBottom - kResidualHeight;
   const Axis x = axis_over(xs, kLeft, kRight, true), y = axis_over(ys, bottom - 8, kTop, true);
   const Axis r = axis_over(residuals, kBottom, bottom + 4, false);
-  std::string out = opening(fmt::format("{}: {} against compute, exponent {:.4f}", entry.task, entry.metric, fit.exponent));
+  std::string out =
+      opening(fmt::format("{}: {} against compute, exponent {:.4f}", entry.task, entry.metric, fit.exponent));
   out += svg_text(4, 14, entry.task, "title");
   out += svg_text(4, 29, fmt::format("{}; below: residuals, %", entry.metric), "unit");
   out += axes(x, y, bottom - 8);
@@ -131,7 +132,8 @@ std::string fit_svg(const CurveFit& entry) {
   out += svg_text((kLeft + kRight) / 2, kPanelHeight - 14.0, "training compute, FLOPs", "middle");
   std::vector<std::pair<double, double>> law, beyond, outline, above;
   for (int i = 0; i <= 60; ++i) {
-    const double compute = x.logarithmic ? x.low * std::pow(x.high / x.low, i / 60.0) : x.low + (x.high - x.low) * i / 60;
+    const double compute =
+        x.logarithmic ? x.low * std::pow(x.high / x.low, i / 60.0) : x.low + (x.high - x.low) * i / 60;
     const Prediction at = fit.predict(std::max(compute, 1e-300));
     (compute <= largest ? law : beyond).emplace_back(x.at(compute), y.at(at.value));
     outline.emplace_back(x.at(compute), y.at(std::max(at.low, y.logarithmic ? y.low : at.low)));
@@ -144,8 +146,8 @@ std::string fit_svg(const CurveFit& entry) {
     const FitPoint& point = fit.points[i];
     const double at = x.at(point.compute), residual = 100 * fit.residuals[i];
     out += svg_dot(at, y.at(point.loss), 2.4, "dot",
-                   fmt::format("{}: {:.3g} FLOPs, {:.4f}, residual {:+.2f} %", point.checkpoint, point.compute, point.loss,
-                               residual));
+                   fmt::format("{}: {:.3g} FLOPs, {:.4f}, residual {:+.2f} %", point.checkpoint, point.compute,
+                               point.loss, residual));
     out += svg_line(at, r.at(0), at, r.at(residual), "whisker");
     out += svg_dot(at, r.at(residual), 1.8, "dot", fmt::format("{}: {:+.2f} %", point.checkpoint, residual));
   }
@@ -153,8 +155,8 @@ std::string fit_svg(const CurveFit& entry) {
     const double at = x.at(prediction.compute);
     out += svg_line(at, y.at(prediction.low_new), at, y.at(prediction.high_new), "whisker");
     out += svg_dot(at, y.at(prediction.value), 3.2, "dot",
-                   fmt::format("predicted at {:.3g} FLOPs: {:.4f} [{:.4f}, {:.4f}]", prediction.compute, prediction.value,
-                               prediction.low_new, prediction.high_new));
+                   fmt::format("predicted at {:.3g} FLOPs: {:.4f} [{:.4f}, {:.4f}]", prediction.compute,
+                               prediction.value, prediction.low_new, prediction.high_new));
   }
   return out + "</svg>\n";
 }
@@ -166,7 +168,8 @@ std::string curves_svg_file(const CurveSet& set, const std::vector<CurveFit>& fi
   const int count = static_cast<int>(panels.size());
   const int columns = std::clamp(count, 1, kColumns), rows = std::max(1, (count + columns - 1) / columns);
   std::string out = fmt::format(
-      "<svg class=\"chart\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\">\n"
+      "<svg class=\"chart\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" "
+      "height=\"{1}\">\n"
       "<style>{2}</style>\n",
       columns * kPanelWidth, rows * kPanelHeight, chart_style());
   for (int i = 0; i < count; ++i) {

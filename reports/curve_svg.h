@@ -11,9 +11,9 @@ namespace assay {
 
 inline constexpr int kPanelWidth = 340, kPanelHeight = 210;
 
-// One <svg class="chart"> without a style of its own: line with 95 % band, a dot a checkpoint (its title names checkpoint,
-// value and interval), dashed verticals at change points, drops in the warning colour. Values below zero and
-// above one stay on the chart. Axes carry ticks; the metric and x's unit are written beside them.
+// One <svg class="chart"> without a style of its own: line with 95 % band, a dot a checkpoint (its title names
+// checkpoint, value and interval), dashed verticals at change points, drops in the warning colour. Values below zero
+// and above one stay on the chart. Axes carry ticks; the metric and x's unit are written beside them.
 std::string curve_svg(const CurveSet& set, size_t curve);
 // Loss against compute, both logarithmic: points, law with its band out to the predictions, residuals below.
 std::string fit_svg(const CurveFit& fit);

@@ -47,8 +47,8 @@ double invert_tail(double tail, Tail upper_tail) {
 double incomplete_beta(double a, double b, double x) {
   ASSAY_ASSERT(a > 0 && b > 0 && x >= 0 && x <= 1, "incomplete_beta outside its domain");
   if (x == 0 || x == 1) return x;
-  const double front = std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) +
-                                b * std::log1p(-x));
+  const double front =
+      std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x));
   if (x < (a + 1) / (a + b + 2)) return front * beta_fraction(a, b, x) / a;
   return 1 - front * beta_fraction(b, a, 1 - x) / b;
 }

@@ -72,6 +72,16 @@ struct StoredRun {
   bool complete = false;
 };
 
+// What a run was made of, for people.
+struct RunFacts {
+  int64_t id = 0;
+  CheckpointRecord checkpoint;
+  std::string software, started, finished;  // times in UTC, ISO 8601; finished: empty while it goes on
+  bool complete = false;
+  Json settings, stats;
+  int64_t requests = 0, answered = 0;  // of an incomplete run; else both 0
+};
+
 class ResultsDb {
  public:
   enum class Mode { kReadWrite, kReadOnly };
@@ -110,10 +120,15 @@ class ResultsDb {
   // Runs whose id, label or settings' name is `selector`; empty selector = all. In order of id.
   std::vector<StoredRun> find_runs(const std::string& selector);
   std::vector<TaskRecord> tasks_of(int64_t run);
-  std::vector<StoredItem> items_of(int64_t run, const std::string& task, const std::string& convention);
+  // Items at the positions [first, last] of a task.
+  std::vector<StoredItem> items_of(int64_t run, const std::string& task, const std::string& convention,
+                                   int64_t first = 0, int64_t last = INT64_MAX);
   std::vector<std::vector<Score>> scores_of(int64_t run, const std::string& task, const std::string& convention);
   // Rows of a report over the given runs, in order of run and task position.
   std::vector<ReportRow> report_rows(const std::vector<int64_t>& runs);
+  std::vector<RunFacts> run_facts(const std::vector<int64_t>& runs);
+  // Changes whenever another program has written to the file since the last call.
+  int64_t data_version();
 
   const std::string& path() const;
 

@@ -258,9 +258,10 @@ std::vector<CurveFit> fit_curves(const CurveSet& set, const std::vector<ReportRo
     }
     auto fit = fit_scaling_law(points);
     if (!fit) {
-      left_out.push_back(fmt::format("{}: no scaling fit; it needs {} checkpoints of known tokens and FLOPs per token, "
-                                     "over a factor of {:g} in compute",
-                                     curve.task, kFewestPoints, kLeastRange));
+      left_out.push_back(
+          fmt::format("{}: no scaling fit; it needs {} checkpoints of known tokens and FLOPs per token, "
+                      "over a factor of {:g} in compute",
+                      curve.task, kFewestPoints, kLeastRange));
       continue;
     }
     CurveFit entry{curve.series, curve.task, curve.convention, curve.metric, std::move(*fit), {}};
@@ -286,10 +287,11 @@ std::string render_fits(const std::vector<CurveFit>& fits) {
                          100 * fit.residuals[i], fit.points[i].checkpoint);
     }
     for (const Prediction& prediction : entry.predictions) {
-      out += fmt::format("  at {:.3g} FLOPs ({:.3g} times the largest here): {:.4f}, law [{:.4f}, {:.4f}], one run "
-                         "[{:.4f}, {:.4f}]\n",
-                         prediction.compute, prediction.beyond, prediction.value, prediction.low, prediction.high,
-                         prediction.low_new, prediction.high_new);
+      out += fmt::format(
+          "  at {:.3g} FLOPs ({:.3g} times the largest here): {:.4f}, law [{:.4f}, {:.4f}], one run "
+          "[{:.4f}, {:.4f}]\n",
+          prediction.compute, prediction.beyond, prediction.value, prediction.low, prediction.high, prediction.low_new,
+          prediction.high_new);
     }
   }
   return out;

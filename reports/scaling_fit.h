@@ -5,13 +5,14 @@
 // the power law that the DeepSeek LLM report (arXiv 2401.02954, section 3) draws through its bits per byte, with
 // M = 72 layers width^2 + 12 layers width sequence, and an irreducible term E where the data allow one.
 //
-// Fit. Least squares on ln L. Without E that is a straight line in ln C. With E: Levenberg-Marquardt from a grid of starts,
-// E in [0, smallest L). E is kept when there are at least six points and the small-sample Akaike criterion is lower
-// with it. Covariance s^2 (J'J)^-1 with s^2 = RSS / (n - parameters), as scipy's curve_fit gives it.
+// Fit. Least squares on ln L. Without E that is a straight line in ln C. With E: Levenberg-Marquardt from a grid of
+// starts, E in [0, smallest L). E is kept when there are at least six points and the small-sample Akaike criterion is
+// lower with it. Covariance s^2 (J'J)^-1 with s^2 = RSS / (n - parameters), as scipy's curve_fit gives it.
 //
-// Band. 95 %, by the delta method on ln L with Student's t: `low`, `high` for the law itself, `low_new`, `high_new` for one
-// more checkpoint on it. Points of one training run are neighbours in time, not independent runs, and a decaying
-// learning rate bends them: the band holds for a new run of the same recipe only as far as the residuals look like noise.
+// Band. 95 %, by the delta method on ln L with Student's t: `low`, `high` for the law itself, `low_new`, `high_new` for
+// one more checkpoint on it. Points of one training run are neighbours in time, not independent runs, and a decaying
+// learning rate bends them: the band holds for a new run of the same recipe only as far as the residuals look like
+// noise.
 #pragma once
 
 #include <map>

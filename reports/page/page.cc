@@ -12,10 +12,17 @@ std::string script_json(const Json& data) {
   std::string out;
   for (char c : dump_json(data)) {
     switch (c) {
-      case '<': out += "\\u003c"; break;
-      case '>': out += "\\u003e"; break;
-      case '&': out += "\\u0026"; break;
-      default: out += c;
+      case '<':
+        out += "\\u003c";
+        break;
+      case '>':
+        out += "\\u003e";
+        break;
+      case '&':
+        out += "\\u0026";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -48,7 +55,7 @@ std::string page(std::string_view frame, std::string_view script, const Json& da
   return filled(frame, {{"{{title}}", xml_text(title)},
                         {"{{connect}}", live ? "'self'" : "'none'"},
                         {"{{live}}", live ? "true" : "false"},
-                        {"{{style}}", std::string(embedded_page_css()) + chart_style()},
+                        {"{{style}}", chart_style() + std::string(embedded_page_css())},
                         {"{{data}}", script_json(data)},
                         {"{{script}}", std::string(embedded_common_js()) + std::string(script)}});
 }

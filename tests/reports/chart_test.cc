@@ -15,12 +15,8 @@ TEST_CASE("a sparkline goes from its lowest block to its highest") {
     std::string text;
   };
   const std::vector<Row> rows = {
-      {{0, 1}, 40, "▁█"},
-      {{0, 0.5, 1, 0.25}, 40, "▁▅█▃"},
-      {{2, 2, 2}, 40, "▄▄▄"},
-      {{}, 40, ""},
-      {{0, NAN, 1}, 40, "▁ █"},
-      {{0, 0, 1, 1, 2, 2}, 3, "▁▅█"},
+      {{0, 1}, 40, "▁█"}, {{0, 0.5, 1, 0.25}, 40, "▁▅█▃"}, {{2, 2, 2}, 40, "▄▄▄"},
+      {{}, 40, ""},       {{0, NAN, 1}, 40, "▁ █"},        {{0, 0, 1, 1, 2, 2}, 3, "▁▅█"},
   };
   for (const Row& row : rows) CHECK(sparkline(row.values, row.width) == row.text);
 }

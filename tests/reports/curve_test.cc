@@ -105,7 +105,8 @@ TEST_CASE("a drop beyond items and noise is warned of, with its interval") {
   CHECK(drop.to == 4);
   CHECK(drop.loss == Approx(0.19));
   CHECK(drop.low == Approx(0.19 - 1.959964 * std::hypot(0.02, 0.02)).epsilon(1e-4));
-  CHECK(sentence_of(set, drop).find("sample@deepseek (acc) got worse from 0.5200 at step 400 to 0.3300 at step 500") == 0);
+  CHECK(sentence_of(set, drop).find("sample@deepseek (acc) got worse from 0.5200 at step 400 to 0.3300 at step 500") ==
+        0);
 }
 
 TEST_CASE("a slow loss is seen against the best checkpoint before it") {
@@ -190,8 +191,9 @@ TEST_CASE("a picture has axes, units, an interval and a dot a checkpoint; names 
   for (ReportRow& each : rows) each.task = "<script>动物";
   const CurveSet set = make_curves(rows);
   const std::string svg = curve_svg(set, 0);
-  for (const char* part : {"&lt;script&gt;动物</text>", ">acc</text>", "training steps", "class=\"band\"", "class=\"line\"",
-                           "role=\"img\"", "step-200, step 200: 0.5000 [0.4608, 0.5392], 400 items"}) {
+  for (const char* part :
+       {"&lt;script&gt;动物</text>", ">acc</text>", "training steps", "class=\"band\"", "class=\"line\"",
+        "role=\"img\"", "step-200, step 200: 0.5000 [0.4608, 0.5392], 400 items"}) {
     INFO(part);
     CHECK(svg.find(part) != std::string::npos);
   }

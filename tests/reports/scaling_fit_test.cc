@@ -14,7 +14,8 @@ namespace {
 std::vector<FitPoint> points_of(const Json& golden) {
   std::vector<FitPoint> points;
   for (size_t i = 0; i < golden["compute"].size(); ++i) {
-    points.push_back({"step-" + std::to_string(i), golden["compute"][i].get<double>(), golden["loss"][i].get<double>()});
+    points.push_back(
+        {"step-" + std::to_string(i), golden["compute"][i].get<double>(), golden["loss"][i].get<double>()});
   }
   return points;
 }
@@ -25,8 +26,7 @@ std::vector<FitPoint> law(double irreducible, double noise, uint32_t seed) {
   std::vector<FitPoint> points;
   for (int i = 0; i < 12; ++i) {
     const double compute = std::pow(10, 17 + 0.35 * i);
-    points.push_back(
-        {"c", compute, (irreducible + 40 * std::pow(compute, -0.09)) * std::exp(noise * normal(random))});
+    points.push_back({"c", compute, (irreducible + 40 * std::pow(compute, -0.09)) * std::exp(noise * normal(random))});
   }
   return points;
 }
@@ -91,7 +91,7 @@ TEST_CASE("the band of the law holds the truth about 95 times in 100") {
 
 TEST_CASE("no law is drawn through what can't carry one") {
   CHECK_FALSE(fit_scaling_law({}));
-  CHECK_FALSE(fit_scaling_law({{"a", 1e18, 1}, {"b", 2e18, 0.9}, {"c", 4e18, 0.8}}));                      // three
+  CHECK_FALSE(fit_scaling_law({{"a", 1e18, 1}, {"b", 2e18, 0.9}, {"c", 4e18, 0.8}}));                        // three
   CHECK_FALSE(fit_scaling_law({{"a", 1e18, 1}, {"b", 1.1e18, 0.9}, {"c", 1.2e18, 0.8}, {"d", 1.3e18, 1}}));  // range
   CHECK_FALSE(fit_scaling_law({{"a", 0, 1}, {"b", 2e18, 0.9}, {"c", 4e18, 0.8}, {"d", 8e18, 0.7}}));
   CHECK_FALSE(fit_scaling_law({{"a", 1e18, -1}, {"b", 2e18, 0.9}, {"c", 4e18, 0.8}, {"d", 8e18, 0.7}}));
