@@ -12,7 +12,7 @@ function el(name, attributes, ...children) {
     else node.setAttribute(key, value === true ? "" : value);
   }
   for (const child of children.flat()) {
-    if (child === undefined || child === null || child === "") continue;
+    if (child === undefined || child === null || child === "" || child === false) continue;
     node.append(child instanceof Node ? child : document.createTextNode(String(child)));
   }
   return node;
@@ -34,7 +34,7 @@ function picture(text) {
 
 const isNumber = (value) => typeof value === "number" && isFinite(value);
 const fixed = (value, digits = 4) => (isNumber(value) ? value.toFixed(digits) : "–");
-const signed = (value) => (isNumber(value) ? (value > 0 ? "+" : "") + value.toFixed(4).replace("-", "−") : "–");
+const signed = (value, digits = 4) => (isNumber(value) ? (value > 0 ? "+" : "") + value.toFixed(digits).replace("-", "−") : "–");
 const small = (value) => (!isNumber(value) ? "–" : value < 0.0001 ? value.toExponential(0) : value.toPrecision(2));
 const count = (value) => (isNumber(value) ? value.toLocaleString("en-US") : "–");
 

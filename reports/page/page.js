@@ -3,7 +3,7 @@
 let data = kData;
 // What the reader chose; kept while news arrive.
 const ui = {filter: "", members: true, shown: null, curveFilter: "", curveMembers: false, open: {}, sort: {}};
-const kMostColumns = 8;
+const kMostColumns = 6;
 const kMostCurves = 400;
 
 const sortState = (name) => (ui.sort[name] = ui.sort[name] || {});
@@ -218,7 +218,7 @@ function comparisonsSection(section) {
       {title: "A", number: true, hint: comparison.a, value: (row) => row.a, cell: (row) => fixed(row.a)},
       {title: "B", number: true, hint: comparison.b, value: (row) => row.b, cell: (row) => fixed(row.b)},
       {title: "A − B", number: true, value: (row) => row.difference, cell: (row) => signed(row.difference)},
-      {title: "95 % interval", plain: true, value: () => "", cell: (row) => [interval(row.difference, row.ci95, low, high, false), row.ci95 ? el("span", {class: "small"}, ` ${signed(row.ci95[0])} to ${signed(row.ci95[1])}`) : ""]},
+      {title: "95 % interval", plain: true, value: () => "", cell: (row) => [interval(row.difference, row.ci95, low, high, false), row.ci95 ? el("span", {class: "small"}, ` ${signed(row.ci95[0], 3)} to ${signed(row.ci95[1], 3)}`) : ""], kind: () => "whole"},
       {title: "p", number: true, value: (row) => row.p, cell: (row) => small(row.p)},
       {title: "q", number: true, hint: "p after Benjamini-Hochberg over all rows", value: (row) => row.q, cell: (row) => small(row.q)},
       {title: "Flips", number: true, value: (row) => (isNumber(row.flips) ? row.flips : null), cell: (row) => flipsCell(comparison, row)},
@@ -227,7 +227,7 @@ function comparisonsSection(section) {
         for (const mark of row.marks || []) if (!marks.includes(mark)) marks.push(mark);
         return [el("span", {class: "verdict " + row.verdict}, kVerdicts[row.verdict] || row.verdict), (row.marks || []).length ? el("sup", {}, row.marks.map((mark) => marks.indexOf(mark) + 1).join(",")) : ""];
       }},
-      {title: "Test", value: (row) => row.test, cell: (row) => el("span", {class: "small"}, row.test)},
+      {title: "Test", value: (row) => row.test, kind: () => "whole", cell: (row) => el("span", {class: "small"}, row.test)},
     ];
     section.append(el("h3", {}, "A: ", comparison.a, el("span", {class: "dim"}, " against "), "B: ", comparison.b));
     section.append(scrolled(sortableTable(`${comparison.a} against ${comparison.b}`, columns, comparison.rows, sortState("comparison" + index)), `${comparison.a} against ${comparison.b}`));
@@ -245,7 +245,7 @@ function auditsSection(section) {
     const columns = [
       {title: "Test", first: true, value: (test) => test.name, cell: (test) => [test.name, test.language && el("span", {class: "small"}, " " + test.language)]},
       {title: "Effect and 95 % interval", plain: true, value: () => "", cell: (test) => interval(test.effect, test.ci95, low, high, test.found)},
-      {title: "Effect", number: true, value: (test) => test.effect, cell: (test) => [signed(test.effect), test.ci95 && el("span", {class: "small"}, ` [${signed(test.ci95[0])}, ${signed(test.ci95[1])}]`)]},
+      {title: "Effect", number: true, value: (test) => test.effect, cell: (test) => [signed(test.effect), test.ci95 && el("span", {class: "small"}, ` [${signed(test.ci95[0], 3)}, ${signed(test.ci95[1], 3)}]`)]},
       {title: "p", number: true, value: (test) => test.p, cell: (test) => small(test.p)},
       {title: "Items", number: true, value: (test) => test.n, cell: (test) => count(test.n)},
       {title: "Finding", value: (test) => test.found, cell: (test) => test.found ? el("span", {class: "verdict decorated"}, "● technique") : ""},

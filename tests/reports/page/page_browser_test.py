@@ -125,12 +125,12 @@ def check_report(browser, url):
     check("no markup of a model's", browser.run("return document.querySelectorAll('img, main script').length"), 0)
     tasks = browser.run(FIRST_COLUMN)
     check("all tasks are there", len(tasks), 40)
-    check("eight newest checkpoints and the baseline",
+    check("six newest checkpoints and the baseline",
           browser.run("return [...document.querySelectorAll('#results thead th')].slice(4).map(e => e.textContent)"),
-          [f"step-{step:05}" for step in range(1300, 2001, 100)] + ["LLaMA-2 70B"])
+          [f"step-{step:05}" for step in range(1500, 2001, 100)] + ["LLaMA-2 70B"])
 
-    button = "#results thead th:nth-child(12) button"
-    column = "return [...document.querySelectorAll('#results tbody td:nth-child(12)')].map(e => parseFloat(e.textContent))"
+    button = "#results thead th:nth-child(10) button"
+    column = "return [...document.querySelectorAll('#results tbody td:nth-child(10)')].map(e => parseFloat(e.textContent))"
     browser.click(button)
     values = browser.run(column)
     check("a press sorts, best first", values, sorted(values, reverse=True))
