@@ -59,18 +59,18 @@ const promptText = (prompt) => (prompt.head === undefined ? "" : kData.heads[pro
 // The last words before the answer say most about an item.
 function snippet(item) {
   const text = item.prompts[0].text.replace(/\s+/g, " ").trim();
-  return text.length > 90 ? "…" + text.slice(-90) : text;
+  return text.length > 48 ? "…" + text.slice(-48) : text;
 }
 
 function drawList() {
   const list = document.getElementById("list"), first = choice.page * kPageSize;
-  const heads = ["Item", "Prompt ends", "Answer", "Gold", "Verdict", choice.against ? runLabel(choice.against) : null].filter(Boolean);
+  const heads = ["Item", "Verdict", choice.against ? runLabel(choice.against) : null, "Answer", "Gold", "Prompt ends"].filter(Boolean);
   const rows = shown.items.map((item) => {
     const answer = answerOf(item, choice.run), other = choice.against && answerOf(item, choice.against);
     return el("tr", {"data-item": item.item, "aria-current": item.item === choice.item ? "true" : null},
       el("th", {scope: "row", class: "first"}, el("button", {type: "button", onclick: () => choose(item)}, item.item)),
-      el("td", {class: "snippet"}, snippet(item)), el("td", {class: "snippet", style: "max-width:8rem"}, answer.extracted), el("td", {class: "snippet", style: "max-width:8rem"}, item.gold),
-      el("td", {}, verdictMark(answer)), choice.against ? el("td", {}, verdictMark(other)) : "");
+      el("td", {}, verdictMark(answer)), choice.against ? el("td", {}, verdictMark(other)) : "",
+      el("td", {class: "snippet short"}, answer.extracted), el("td", {class: "snippet short"}, item.gold), el("td", {class: "snippet"}, snippet(item)));
   });
   const page = (step, title, allowed) => el("button", {type: "button", class: "plain", disabled: !allowed, onclick: () => { choice.page += step; choice.item = null; load(); }}, title);
   list.replaceChildren(

@@ -169,7 +169,7 @@ def check_report(browser, url):
     check("no error after all that", browser.errors(), [])
 
 
-VERDICTS = "return [...new Set([...document.querySelectorAll('#list tbody td:nth-child(5)')].map(e => e.textContent.split(' ')[1]))].sort()"
+VERDICTS = "return [...new Set([...document.querySelectorAll('#list tbody td:nth-child(2)')].map(e => e.textContent.split(' ')[1]))].sort()"
 
 
 def choose(browser, key, value):
@@ -197,7 +197,7 @@ def check_items(browser, url):
     choose(browser, "against", "19")
     choose(browser, "verdict", "flip")
     flips = browser.run("""return [...document.querySelectorAll('#list tbody tr')].map(row =>
-        (row.cells[4].textContent === '✓ right') !== (row.cells[5].textContent === '✓ right'))""")
+        (row.cells[1].textContent === '✓ right') !== (row.cells[2].textContent === '✓ right'))""")
     check("only flips", len(flips) > 0 and all(flips), True)
     check("both answers are shown", browser.run("return document.querySelectorAll('#item h3').length"), 2)
     choose(browser, "task", "task_04@deepseek")
