@@ -61,9 +61,16 @@ Axis axis_over(const std::vector<double>& values, double from, double to, bool w
   return axis;
 }
 
+std::string scientific_text(double value) {
+  std::string text = fmt::format("{:.0e}", value);
+  const size_t plus = text.find('+');
+  if (plus != std::string::npos) text.erase(plus, 1);
+  return text;
+}
+
 std::string tick_text(double value) {
   const double size = std::abs(value);
-  if (size >= 1e15) return fmt::format("{:.3g}", value);
+  if (size >= 1e15) return scientific_text(value);
   for (auto [unit, suffix] : {std::pair{1e12, "T"}, {1e9, "B"}, {1e6, "M"}, {1e3, "k"}}) {
     if (size >= unit) return fmt::format("{:.4g}{}", value / unit, suffix);
   }

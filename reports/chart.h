@@ -25,6 +25,7 @@ Axis axis_over(const std::vector<double>& values, double from, double to, bool w
 
 // 1200 -> "1.2k", 0.25 -> "0.25", 3e21 -> "3e21"
 std::string tick_text(double value);
+std::string scientific_text(double value);  // 3e21
 // Escaped for XML text and attribute values: & < > " ' and control characters that XML forbids.
 std::string xml_text(const std::string& text);
 

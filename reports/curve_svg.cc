@@ -22,16 +22,16 @@ std::string opening(const std::string& label) {
       kPanelWidth, kPanelHeight, xml_text(label));
 }
 
-std::string axes(const Axis& x, const Axis& y, double bottom) {
+std::string axes(const Axis& x, const Axis& y, std::string (*x_text)(double)) {
   std::string out;
   for (double tick : y.ticks(4)) {
     out += svg_line(kLeft, y.at(tick), kRight, y.at(tick), "grid");
     out += svg_text(kLeft - 6, y.at(tick) + 4, tick_text(tick), "end");
   }
-  out += svg_line(kLeft, bottom, kRight, bottom, "axis");
+  out += svg_line(kLeft, kBottom, kRight, kBottom, "axis");
   for (double tick : x.ticks(6)) {
-    out += svg_line(x.at(tick), bottom, x.at(tick), bottom + 4, "axis");
-    out += svg_text(x.at(tick), bottom + 16, tick_text(tick), "middle");
+    out += svg_line(x.at(tick), kBottom, x.at(tick), kBottom + 4, "axis");
+    out += svg_text(x.at(tick), kBottom + 16, x_text(tick), "middle");
   }
   return out;
 }
@@ -85,7 +85,7 @@ std::string curve_svg(const CurveSet& set, size_t index) {
   std::string out = opening(curve_label(set, curve));
   out += svg_text(4, 14, curve.task, "title");
   out += svg_text(4, 29, curve.metric + (curve.higher_is_better ? "" : ", lower is better"), "unit");
-  out += axes(x, y, kBottom);
+  out += axes(x, y, tick_text);
   out += svg_text((kLeft + kRight) / 2, kPanelHeight - 5.0,
                   "training " + set.x_name + (set.x_name == "step" ? "s" : "") + (x.logarithmic ? ", log scale" : ""),
                   "middle");
@@ -125,11 +125,11 @@ std::string fit_svg(const CurveFit& entry) {
       opening(fmt::format("{}: {} against compute, exponent {:.4f}", entry.task, entry.metric, fit.exponent));
   out += svg_text(4, 14, entry.task, "title");
   out += svg_text(4, 29, fmt::format("{}; below: residuals, %", entry.metric), "unit");
-  out += axes(x, y, bottom - 8);
+  out += axes(x, y, scientific_text);
   out += svg_line(kLeft, r.at(0), kRight, r.at(0), "axis");
   out += svg_text(kLeft - 6, r.at(r.high) + 8, fmt::format("{:+.2g}", r.high), "end");
   out += svg_text(kLeft - 6, r.at(r.low) + 2, fmt::format("{:+.2g}", r.low), "end");
-  out += svg_text((kLeft + kRight) / 2, kPanelHeight - 14.0, "training compute, FLOPs", "middle");
+  out += svg_text((kLeft + kRight) / 2, kPanelHeight - 5.0, "training compute, FLOPs", "middle");
   std::vector<std::pair<double, double>> law, beyond, outline, above;
   for (int i = 0; i <= 60; ++i) {
     const double compute =
