@@ -16,6 +16,9 @@ struct Document {
   Json fields;     // an object; prompts are templates over these names
 };
 
+// Conventions that begin so are the forms in which the audit asks a task's items: not results of their own.
+inline constexpr const char* kAuditPrefix = "audit-";
+
 struct Message {
   std::string role;  // "system", "user", "assistant"
   std::string content;

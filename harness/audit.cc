@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "harness/compare_sides.h"
 #include "harness/run.h"
 #include "tasks/audit_forms.h"
 
@@ -136,6 +137,32 @@ std::vector<AuditAnswer> answers_in(ResultsDb& db, int64_t run, const Task& form
   return out;
 }
 
+// The numbers of A and B for the benchmarks that both have: from one source where there is one, else the first of each.
+std::vector<PublishedScore> shared_scores(const CompareSide& a, const CompareSide& b) {
+  std::vector<PublishedScore> scores;
+  std::set<std::string> seen;
+  for (const bool same_source : {true, false}) {
+    for (const PublishedNumber* left : a.published) {
+      const BenchmarkKind* kind = find_benchmark_kind(left->benchmark);
+      if (!kind || seen.count(left->benchmark)) continue;
+      for (const PublishedNumber* right : b.published) {
+        if (right->benchmark != left->benchmark || (same_source && right->source != left->source)) continue;
+        seen.insert(left->benchmark);
+        scores.push_back({left->benchmark, kind->multiple_choice, left->value, right->value, kind->items});
+        break;
+      }
+    }
+  }
+  return scores;
+}
+
+AuditResult audit_published_models(const std::string& a, const std::string& b, const AuditRules& rules) {
+  if (b.empty() || !is_published_selector(b)) {
+    throw_input(a, "published numbers are audited against published numbers", "give --against \"published:MODEL\"");
+  }
+  return audit_published(a, b, shared_scores(find_side(nullptr, a), find_side(nullptr, b)), rules);
+}
+
 }  // namespace
 
 AuditSubject audit_subject(ResultsDb& db, const TaskRegistry& registry, const std::string& label) {
@@ -161,6 +188,7 @@ AuditSubject audit_subject(ResultsDb& db, const TaskRegistry& registry, const st
 }
 
 AuditResult audit_checkpoint(const AuditConfig& config, const AuditRules& rules, const std::atomic<bool>& cancelled) {
+  if (is_published_selector(config.subject)) return audit_published_models(config.subject, config.against, rules);
   const TaskRegistry registry = load_registry(config.run.places.include);
   std::vector<Named> checkpoints;
   std::vector<const Task*> tasks;

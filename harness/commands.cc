@@ -12,6 +12,7 @@
 #include "core/text.h"
 #include "harness/chat.h"
 #include "harness/fetch.h"
+#include "harness/report_outputs.h"
 #include "harness/run.h"
 #include "harness/run_config.h"
 #include "harness/scoring.h"
@@ -158,7 +159,7 @@ int run_command(const RunConfig& config) {
     print_json(outcome_json(outcome));
   } else {
     auto db = ResultsDb::open(config.places.db, ResultsDb::Mode::kReadOnly);
-    const std::vector<ReportRow> rows = db->report_rows({outcome.run});
+    const std::vector<ReportRow> rows = db->report_rows({outcome.run}, true);
     print(render_table(rows, {}));
     if (!config.judge.judge.empty()) print("\n" + render_judged(rows, {}));
   }
@@ -413,6 +414,7 @@ struct ReadOptions {
   bool wrong = false, right = false, unparsed = false;
   int64_t limit = 0;
   SandboxFlags sandbox;
+  ReportOutputs outputs;
 };
 
 std::vector<StoredRun> chosen_runs(ResultsDb& db, const std::string& selector) {
@@ -438,17 +440,27 @@ int report_command(const ReadOptions& options) {
   auto db = ResultsDb::open(options.places.db, ResultsDb::Mode::kReadOnly);
   std::vector<int64_t> ids;
   bool complete = true;
-  for (const StoredRun& run : chosen_runs(*db, options.run)) {
+  const std::vector<StoredRun> runs = chosen_runs(*db, options.run);
+  for (const StoredRun& run : runs) {
     ids.push_back(run.id);
     complete = complete && run.complete;
   }
-  std::vector<ReportRow> rows = db->report_rows(ids);
+  if (!options.outputs.html.empty()) {
+    for (const std::string& path : write_report_page(*db, runs, options.outputs)) note("wrote " + path);
+    return complete ? kExitDone : kExitIncomplete;
+  }
+  std::vector<ReportRow> rows = db->report_rows(ids, !options.task.empty());
   if (!options.task.empty()) {
     std::erase_if(rows, [&](const ReportRow& row) {
       return !glob_match(options.task, row.task) && !glob_match(options.task, row.task + "@" + row.convention);
     });
   }
-  print(format->render(rows, {!options.all_metrics, !options.no_members}));
+  if (options.outputs.curve || !options.outputs.svg.empty()) {
+    if (options.no_members) std::erase_if(rows, [](const ReportRow& row) { return row.depth > 0; });
+    print(curves_output(rows, options.outputs, options.json));
+  } else {
+    print(format->render(rows, {!options.all_metrics, !options.no_members}));
+  }
   return complete ? kExitDone : kExitIncomplete;
 }
 
@@ -468,7 +480,7 @@ int score_command(const ReadOptions& options) {
     missing += score_stored_run(*db, run, registry, execution.get(), g_cancelled);
     ids.push_back(run.id);
   }
-  print(options.json ? render_json(db->report_rows(ids), {}) : render_table(db->report_rows(ids), {}));
+  print(options.json ? render_json(db->report_rows(ids, true), {}) : render_table(db->report_rows(ids, true), {}));
   return missing == 0 ? kExitDone : kExitIncomplete;
 }
 
@@ -559,10 +571,12 @@ void declare_score(CLI::App& command, int& exit_code) {
 void declare_report(CLI::App& command, int& exit_code) {
   auto options = std::make_shared<ReadOptions>();
   add_read_flags(command, *options);
-  command.add_option("--format", options->format, "table, markdown, csv, lm-eval-json, model-index, json, lm-eval or judged (default: table)");
+  command.add_option("--format", options->format,
+                     "table, markdown, csv, lm-eval-json, model-index, json, lm-eval or judged (default: table)");
   command.add_option("--task", options->task, "Only tasks that match this name or glob");
   command.add_flag("--all-metrics", options->all_metrics, "Every metric, not only each task's headline");
   command.add_flag("--no-members", options->no_members, "Groups without the tasks inside them");
+  add_output_flags(command, options->outputs);
   command.callback([options, &exit_code] { exit_code = report_command(*options); });
 }
 

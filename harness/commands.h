@@ -33,6 +33,7 @@ void declare_watch(CLI::App& command, int& exit_code);
 void declare_compare(CLI::App& command, int& exit_code);
 void declare_audit(CLI::App& command, int& exit_code);
 void declare_doctor(CLI::App& command, int& exit_code);
+void declare_view(CLI::App& command, int& exit_code);
 void declare_sandbox(CLI::App& command, int& exit_code);
 
 }  // namespace assay

@@ -89,22 +89,6 @@ const SideTask* counterpart(const SideTasks& tasks, const SideTask& wanted) {
   return of_name;
 }
 
-std::vector<PublishedKey> keys_of(const TaskRegistry& registry, const std::string& task,
-                                  const std::string& convention) {
-  std::vector<PublishedKey> keys;
-  auto add = [&](const std::vector<PublishedRow>& rows) {
-    for (const PublishedRow& row : rows) {
-      keys.push_back({row.benchmark, row.metric, row.method, row.source, row.shots});
-    }
-  };
-  for (const std::string& key : {task + "@" + convention, task + "@deepseek"}) {
-    if (const Task* found = registry.find_task(key)) add(found->published);
-    if (const TaskGroup* found = registry.find_group(key)) add(found->published);
-    if (!keys.empty()) break;
-  }
-  return keys;
-}
-
 ComparedScores scores_of(ResultsDb& db, const SideTask& task) {
   ComparedScores scores;
   scores.by_members = task.number.weighting == "members";
@@ -231,7 +215,7 @@ class Comparer {
     row.cells.resize(sides_.size());
     row.tests.resize(sides_.size());
     std::vector<const SideTask*> beside(sides_.size(), nullptr);
-    const std::vector<PublishedKey> keys = keys_of(registry_, number.task, number.convention);
+    const std::vector<PublishedKey> keys = published_keys(registry_, number.task, number.convention);
     for (size_t i = 0; i < sides_.size(); ++i) {
       if (sides_[i].is_published()) {
         const PublishedNumber* found = keys.empty() ? nullptr : find_published(sides_[i].published, keys);
@@ -398,6 +382,22 @@ class Comparer {
 };
 
 }  // namespace
+
+std::vector<PublishedKey> published_keys(const TaskRegistry& registry, const std::string& task,
+                                         const std::string& convention) {
+  std::vector<PublishedKey> keys;
+  auto add = [&](const std::vector<PublishedRow>& rows) {
+    for (const PublishedRow& row : rows) {
+      keys.push_back({row.benchmark, row.metric, row.method, row.source, row.shots});
+    }
+  };
+  for (const std::string& key : {task + "@" + convention, task + "@deepseek"}) {
+    if (const Task* found = registry.find_task(key)) add(found->published);
+    if (const TaskGroup* found = registry.find_group(key)) add(found->published);
+    if (!keys.empty()) break;
+  }
+  return keys;
+}
 
 bool is_published_selector(const std::string& selector) {
   return starts_with(selector, kPublished);

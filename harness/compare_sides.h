@@ -27,6 +27,10 @@ CompareSide find_side(ResultsDb* db, const std::string& selector);
 // Whether a selector needs a database.
 bool is_published_selector(const std::string& selector);
 
+// The published rows that a task or group stands for, by its own file or that of its default convention.
+std::vector<PublishedKey> published_keys(const TaskRegistry& registry, const std::string& task,
+                                         const std::string& convention);
+
 struct CompareScope {
   std::string tasks;     // glob; empty = all
   bool members = false;  // the tasks inside groups too

@@ -25,10 +25,10 @@ Json settings_that_differ(const RunFacts& a, const RunFacts& b) {
   auto compare = [&](const std::string& name, const Json& left, const Json& right) {
     if (left != right) rows.push_back({{"name", name}, {"a", left}, {"b", right}});
   };
-  compare("model", a.model, b.model);
-  compare("weights", a.weights_hash, b.weights_hash);
-  compare("tokenizer", a.tokenizer_hash, b.tokenizer_hash);
-  compare("numerics", a.numerics, b.numerics);
+  compare("model", a.checkpoint.model, b.checkpoint.model);
+  compare("weights", a.checkpoint.weights_hash, b.checkpoint.weights_hash);
+  compare("tokenizer", a.checkpoint.tokenizer_hash, b.checkpoint.tokenizer_hash);
+  compare("numerics", a.checkpoint.numerics, b.checkpoint.numerics);
   compare("software", a.software, b.software);
   std::set<std::string> names;
   for (const Json* settings : {&a.settings, &b.settings}) {
@@ -134,7 +134,7 @@ const TaskRecord* counterpart(const std::vector<TaskRecord>& tasks, const TaskRe
 Json explain_difference(ResultsDb& db, const CompareSide& a, const CompareSide& b) {
   const int64_t run_a = newest_run(a), run_b = newest_run(b);
   Json out = {{"a", fmt::format("{} (run {})", a.name, run_a)}, {"b", fmt::format("{} (run {})", b.name, run_b)}};
-  out["settings"] = settings_that_differ(db.run_facts(run_a), db.run_facts(run_b));
+  out["settings"] = settings_that_differ(db.run_facts({run_a}).at(0), db.run_facts({run_b}).at(0));
   out["tasks"] = Json::array();
   out["only_a"] = Json::array(), out["only_b"] = Json::array();
   out["first_prompt"] = nullptr;

@@ -35,6 +35,7 @@ constexpr Command kCommands[] = {
     {"audit", "Find out whether a multiple-choice score is ability or exam technique", declare_audit},
     {"selfcheck", "Prove on this machine that batch, order, memory and threads change no bit", declare_selfcheck},
     {"doctor", "Say what this machine has, and what it lacks", declare_doctor},
+    {"view", "Show the report in a browser, live, on this machine only", declare_view},
     {"sandbox", "Run programs as a code benchmark would: one, or a suite with expected verdicts", declare_sandbox},
 };
 

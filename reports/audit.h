@@ -99,6 +99,15 @@ struct PublishedScore {
   double a = 0, b = 0;  // the audited model, the one it is compared with
   int64_t items = 0;
 };
+// Which published benchmarks are asked as letters, which as open questions of knowledge, and how many items their test
+// sets have; nothing for others.
+struct BenchmarkKind {
+  const char* benchmark;  // as in published tables
+  bool multiple_choice;
+  int64_t items;
+};
+const BenchmarkKind* find_benchmark_kind(const std::string& benchmark);
+
 // Decorated when the mean gain of the multiple-choice benchmarks, less twice that of the open ones (or nothing, where
 // those fell), lies above 0, and both it and its distance to the open ones above `margin`, at one-sided level
 // alpha. Errors are binomial, as if the two models had answered independently: wider than a paired test's.

@@ -56,9 +56,15 @@ double normal_cdf(double z) {
   return 0.5 * std::erfc(-z / std::sqrt(2.0));
 }
 
+double normal_upper_tail(double z) {
+  return normal_cdf(-z);
+}
+
+// In the lower half, where the distribution function keeps its digits.
 double normal_quantile(double probability) {
   ASSAY_ASSERT(probability > 0 && probability < 1, "a quantile's probability lies inside (0, 1)");
-  return inverse(normal_cdf, probability, -40, 40);
+  if (probability > 0.5) return -inverse(normal_cdf, 1 - probability, -40, 0);
+  return inverse(normal_cdf, probability, -40, 0);
 }
 
 double incomplete_beta(double a, double b, double x) {
@@ -74,6 +80,18 @@ double student_cdf(double t, double degrees) {
   if (std::isinf(degrees)) return normal_cdf(t);
   const double tail = 0.5 * incomplete_beta(0.5 * degrees, 0.5, degrees / (degrees + t * t));
   return t > 0 ? 1 - tail : tail;
+}
+
+double student_upper_tail(double t, double degrees) {
+  if (std::isinf(degrees)) return normal_upper_tail(t);
+  const double tail = 0.5 * incomplete_beta(0.5 * degrees, 0.5, degrees / (degrees + t * t));
+  return t > 0 ? tail : 1 - tail;
+}
+
+double f_upper_tail(double f, double degrees1, double degrees2) {
+  ASSAY_ASSERT(f >= 0, "F is not negative");
+  if (std::isinf(f)) return 0;
+  return incomplete_beta(0.5 * degrees2, 0.5 * degrees1, degrees2 / (degrees2 + degrees1 * f));
 }
 
 double student_quantile(double probability, double degrees) {

@@ -775,7 +775,8 @@ std::vector<TaskRecord> ResultsDb::tasks_of(int64_t run) {
   return tasks;
 }
 
-std::vector<StoredItem> ResultsDb::items_of(int64_t run, const std::string& task, const std::string& convention) {
+std::vector<StoredItem> ResultsDb::items_of(int64_t run, const std::string& task, const std::string& convention,
+                                            int64_t first, int64_t last) {
   auto& db = *implementation_;
   std::lock_guard lock(db.main_mutex_);
   Query query(db.main_,
@@ -784,8 +785,8 @@ std::vector<StoredItem> ResultsDb::items_of(int64_t run, const std::string& task
               "JOIN items ON items.id = requests.item_id LEFT JOIN texts ON texts.id = items.head_id "
               "LEFT JOIN responses ON responses.request_hash = requests.request_hash "
               "WHERE requests.run_id = ? AND requests.task = ? AND requests.convention = ? "
-              "ORDER BY requests.position, requests.part");
-  query.bind(run).bind(task).bind(convention);
+              "AND requests.position BETWEEN ? AND ? ORDER BY requests.position, requests.part");
+  query.bind(run).bind(task).bind(convention).bind(first).bind(last);
   std::vector<StoredItem> items;
   while (query.step()) {
     if (items.empty() || items.back().position != query.integer(0)) {
@@ -989,20 +990,7 @@ std::vector<ItemIdentity> ResultsDb::item_identities(int64_t run, const std::str
   return items;
 }
 
-RunFacts ResultsDb::run_facts(int64_t run) {
-  auto& db = *implementation_;
-  std::lock_guard lock(db.main_mutex_);
-  Query query(db.main_,
-              "SELECT checkpoints.label, checkpoints.model, checkpoints.weights_hash, checkpoints.tokenizer_hash, "
-              "checkpoints.numerics, runs.settings, runs.software, runs.complete FROM runs "
-              "JOIN checkpoints ON checkpoints.id = runs.checkpoint_id WHERE runs.id = ?");
-  ASSAY_ASSERT(query.bind(run).step(), "the run was found before");
-  return {query.text(0), query.text(1),        query.text(2),
-          query.text(3), query.text(4),        parse_json(query.text(5), db.path_ + ": runs.settings"),
-          query.text(6), query.integer(7) != 0};
-}
-
-std::vector<ReportRow> ResultsDb::report_rows(const std::vector<int64_t>& runs) {
+std::vector<ReportRow> ResultsDb::report_rows(const std::vector<int64_t>& runs, bool audit_forms) {
   auto& db = *implementation_;
   std::lock_guard lock(db.main_mutex_);
   std::vector<ReportRow> rows;
@@ -1024,6 +1012,7 @@ std::vector<ReportRow> ResultsDb::report_rows(const std::vector<int64_t>& runs) 
       row.checkpoint = query.text(0);
       row.step = query.optional_integer(1);
       row.task = query.text(2), row.convention = query.text(3), row.alias = query.text(4);
+      if (!audit_forms && starts_with(row.convention, kAuditPrefix)) continue;
       row.is_group = query.integer(5) != 0;
       row.depth = static_cast<int>(query.integer(6));
       row.version = static_cast<int>(query.integer(7));
@@ -1038,6 +1027,47 @@ std::vector<ReportRow> ResultsDb::report_rows(const std::vector<int64_t>& runs) 
     }
   }
   return rows;
+}
+
+std::vector<RunFacts> ResultsDb::run_facts(const std::vector<int64_t>& runs) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  std::vector<RunFacts> out;
+  for (int64_t run : runs) {
+    Query query(db.main_,
+                "SELECT identity, label, step, model, weights_hash, tokenizer_hash, numerics, software, started, "
+                "coalesce(finished, ''), complete, settings, coalesce(stats, 'null') FROM runs "
+                "JOIN checkpoints ON checkpoints.id = runs.checkpoint_id WHERE runs.id = ?");
+    if (!query.bind(run).step()) continue;
+    RunFacts facts;
+    facts.id = run;
+    facts.checkpoint = {query.text(0),
+                        query.text(1),
+                        query.text(3),
+                        query.text(4),
+                        query.text(5),
+                        query.text(6),
+                        query.optional_integer(2)};
+    facts.software = query.text(7), facts.started = query.text(8), facts.finished = query.text(9);
+    facts.complete = query.integer(10) != 0;
+    facts.settings = parse_json(query.text(11), db.path_ + ": runs.settings");
+    facts.stats = parse_json(query.text(12), db.path_ + ": runs.stats");
+    if (!facts.complete) {
+      Query count(db.main_,
+                  "SELECT count(*), count(responses.request_hash) FROM requests "
+                  "LEFT JOIN responses ON responses.request_hash = requests.request_hash WHERE requests.run_id = ?");
+      count.bind(run).step();
+      facts.requests = count.integer(0), facts.answered = count.integer(1);
+    }
+    out.push_back(std::move(facts));
+  }
+  return out;
+}
+
+int64_t ResultsDb::data_version() {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  return db.main_.pragma("data_version");
 }
 
 }  // namespace assay

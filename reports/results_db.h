@@ -109,14 +109,6 @@ struct ItemIdentity {
   std::string answer;         // raw, JSON
 };
 
-// Who was asked, and how.
-struct RunFacts {
-  std::string label, model, weights_hash, tokenizer_hash, numerics;
-  Json settings;
-  std::string software;
-  bool complete = false;
-};
-
 struct StoredRun {
   int64_t id = 0;
   std::string label;
@@ -130,6 +122,16 @@ struct WatchedCheckpoint {
   std::string path, state;  // state: scored, incomplete, failed
   std::string reason;
   std::optional<int64_t> run;
+};
+
+// What a run was made of, for people.
+struct RunFacts {
+  int64_t id = 0;
+  CheckpointRecord checkpoint;
+  std::string software, started, finished;  // times in UTC, ISO 8601; finished: empty while it goes on
+  bool complete = false;
+  Json settings, stats;
+  int64_t requests = 0, answered = 0;  // of an incomplete run; else both 0
 };
 
 class ResultsDb {
@@ -175,7 +177,9 @@ class ResultsDb {
   // Runs whose id, label or settings' name is `selector`; empty selector = all. In order of id.
   std::vector<StoredRun> find_runs(const std::string& selector);
   std::vector<TaskRecord> tasks_of(int64_t run);
-  std::vector<StoredItem> items_of(int64_t run, const std::string& task, const std::string& convention);
+  // Items at the positions [first, last] of a task.
+  std::vector<StoredItem> items_of(int64_t run, const std::string& task, const std::string& convention,
+                                   int64_t first = 0, int64_t last = INT64_MAX);
   std::vector<std::vector<Score>> scores_of(int64_t run, const std::string& task, const std::string& convention);
   // Judging. Questions replace those of the run, task and `against`.
   void put_judge_questions(int64_t run, const std::string& task, const std::string& convention, int64_t against,
@@ -194,10 +198,12 @@ class ResultsDb {
   std::vector<ItemScore> item_scores(int64_t run, const std::string& task, const std::string& convention,
                                      const std::string& metric, const std::string& filter);
   std::vector<ItemIdentity> item_identities(int64_t run, const std::string& task, const std::string& convention);
-  RunFacts run_facts(int64_t run);  // precondition: there is such a run
 
-  // Rows of a report over the given runs, in order of run and task position.
-  std::vector<ReportRow> report_rows(const std::vector<int64_t>& runs);
+  // Rows of a report over the given runs, in order of run and task position; audit forms only where asked for.
+  std::vector<ReportRow> report_rows(const std::vector<int64_t>& runs, bool audit_forms = false);
+  std::vector<RunFacts> run_facts(const std::vector<int64_t>& runs);
+  // Changes whenever another program has written to the file since the last call.
+  int64_t data_version();
 
   const std::string& path() const;
 

@@ -25,8 +25,6 @@
 
 namespace assay {
 
-inline constexpr const char* kAuditPrefix = "audit-";
-
 // Names of the forms, in the order above.
 std::vector<std::string> audit_form_names();
 

@@ -82,6 +82,19 @@ TEST_CASE("a second audit asks nothing again, and labels are enough") {
   CHECK(db->find_runs("").size() == 1);
 }
 
+TEST_CASE("published numbers alone: twenty million exam questions are named, a chat model of the same base is not") {
+  std::atomic<bool> cancelled{false};
+  AuditConfig config;
+  config.subject = "published:DeepSeek LLM 7B Chat + MC (20M)", config.against = "published:DeepSeek LLM 7B Chat";
+  const AuditResult decorated = audit_checkpoint(config, {}, cancelled);
+  CHECK(decorated.verdict == AuditVerdict::kDecorated);
+  CHECK_THAT(decorated.sentence, Catch::Contains("+20.0 points over 3 multiple-choice benchmarks"));
+  config.subject = "published:DeepSeek LLM 67B Chat", config.against = "published:DeepSeek LLM 67B Base";
+  CHECK(audit_checkpoint(config, {}, cancelled).verdict == AuditVerdict::kNotShown);
+  config.against = "";
+  CHECK_THROWS_WITH(audit_checkpoint(config, {}, cancelled), Catch::Contains("--against"));
+}
+
 TEST_CASE("an unknown checkpoint and tasks without other forms are clear errors") {
   testing::TemporaryFolder folder;
   std::atomic<bool> cancelled{false};

@@ -35,6 +35,7 @@ const std::map<std::string, std::vector<std::string>> kOutside = {
     {"cublas", {"model_backend/engine/cuda/"}},
     {"nccl.h", {"model_backend/engine/collective_nccl.cc", "model_backend/engine/cuda/"}},
     {"CLI/", {"harness/"}},
+    {"httplib.h", {"harness/view_server.cc"}},
 };
 
 bool is_source(const fs::path& path) {
