@@ -76,12 +76,22 @@ writer.write_header_to_file(); writer.write_kv_data_to_file(); writer.write_tens
 """
 
 
+# Starts the server with its default penalty on repetitions (1.1) off: greedy means the likeliest token.
+SERVE = r"""
+import runpy, llama_cpp.server.types as types
+for request in (types.CreateCompletionRequest, types.CreateChatCompletionRequest):
+    request.model_fields['repeat_penalty'].default = 1.0
+    request.model_rebuild(force=True)
+runpy.run_module('llama_cpp.server', run_name='__main__')
+"""
+
+
 def start_server(python, model):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = tempfile.TemporaryFile()
-    process = subprocess.Popen([python, "-m", "llama_cpp.server", "--model", model, "--port", str(port), "--n_ctx", "2048",
+    process = subprocess.Popen([python, "-c", SERVE, "--model", model, "--port", str(port), "--n_ctx", "2048",
                                 "--logits_all", "true"], stdout=log, stderr=log)
     for _ in range(240):
         try:
