@@ -833,8 +833,13 @@ std::vector<RunFacts> ResultsDb::run_facts(const std::vector<int64_t>& runs) {
     if (!query.bind(run).step()) continue;
     RunFacts facts;
     facts.id = run;
-    facts.checkpoint = {query.text(0), query.text(1), query.text(3),            query.text(4),
-                        query.text(5), query.text(6), query.optional_integer(2)};
+    facts.checkpoint = {query.text(0),
+                        query.text(1),
+                        query.text(3),
+                        query.text(4),
+                        query.text(5),
+                        query.text(6),
+                        query.optional_integer(2)};
     facts.software = query.text(7), facts.started = query.text(8), facts.finished = query.text(9);
     facts.complete = query.integer(10) != 0;
     facts.settings = parse_json(query.text(11), db.path_ + ": runs.settings");
