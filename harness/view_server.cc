@@ -108,6 +108,11 @@ struct ViewServer::Implementation {
       }
       return httplib::Server::HandlerResponse::Unhandled;
     });
+    // The library's own choice would let a second server share the port.
+    server.set_socket_options([](socket_t socket) {
+      const int yes = 1;
+      ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    });
     server.set_default_headers({{"Cache-Control", "no-store"},
                                 {"X-Content-Type-Options", "nosniff"},
                                 {"Referrer-Policy", "no-referrer"},

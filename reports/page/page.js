@@ -116,7 +116,7 @@ function resultsSection(section) {
     const notes = [...new Set(rows.flatMap((row) => [row.group && `${row.task}@${row.convention}: mean over ${row.weighting}`, row.note && `${row.task}@${row.convention}: ${row.note}`]).filter(Boolean))];
     place.replaceChildren(rows.length ? scrolled(table, "Results") : el("p", {class: "empty"}, "No task matches the filter."),
       ...marks.map((mark, index) => el("p", {class: "note"}, el("sup", {}, index + 1), " ", mark)),
-      ...(notes.length ? [el("details", {}, el("summary", {}, `Notes on ${notes.length} tasks`), el("ul", {class: "note"}, notes.map((note) => el("li", {}, note))))] : []));
+      ...(notes.length ? [el("details", {}, el("summary", {}, `Notes on tasks (${notes.length})`), el("ul", {class: "note"}, notes.map((note) => el("li", {}, note))))] : []));
   }
   const choice = el("details", {ontoggle: (event) => (ui.open.choice = event.target.open)}, chosen, el("div", {class: "choices"},
     all.map((each) => el("label", {}, el("input", {type: "checkbox", checked: ui.shown.has(each.label), onchange: (event) => {
@@ -173,7 +173,7 @@ function curvesSection(section) {
     rest.textContent = curves.length > kMostCurves ? `${curves.length - kMostCurves} more curves: narrow the filter to see them.` : curves.length ? "" : "No curve matches the filter.";
   }
   section.append(el("p", {class: "note"}, `Band: 95 % interval. Noise: standard deviation of one checkpoint about its neighbours. Dotted verticals: changes of slope. `,
-    `${set.warnings.length} significant drops in ${set.pairs_tested} comparisons (Benjamini-Hochberg, 5 %).`));
+    `Significant drops: ${set.warnings.length} in ${set.pairs_tested} comparisons (Benjamini-Hochberg, 5 %).`));
   if (set.warnings.length) section.append(el("ul", {class: "warnings"}, set.warnings.map((warning) => el("li", {}, warning.sentence))));
   section.append(el("div", {class: "tools"},
     el("label", {}, "Filter curves ", el("input", {type: "search", id: "curve-filter", value: ui.curveFilter, oninput: (event) => { ui.curveFilter = event.target.value; draw(); }})),
@@ -287,13 +287,13 @@ function runsSection(section) {
     {title: "Run", number: true, value: (run) => run.run},
     {title: "Step", number: true, value: (run) => run.step, cell: (run) => count(run.step)},
     {title: "State", value: (run) => (run.complete ? 1 : 0), cell: runState},
-    {title: "Started (UTC)", value: (run) => run.started, cell: (run) => run.started.replace("T", " ").replace("Z", "")},
+    {title: "Started (UTC)", kind: () => "whole", value: (run) => run.started, cell: (run) => run.started.replace("T", " ").replace("Z", "")},
     {title: "Seconds", number: true, value: (run) => stats(run).seconds, cell: (run) => fixed(stats(run).seconds, 1)},
     {title: "Tokens computed", number: true, value: (run) => stats(run).computed_tokens, cell: (run) => count(stats(run).computed_tokens)},
     {title: "of requested", number: true, value: (run) => stats(run).computed_tokens / stats(run).requested_tokens,
      cell: (run) => (stats(run).requested_tokens ? (100 * stats(run).computed_tokens / stats(run).requested_tokens).toFixed(1) + " %" : "–")},
     {title: "Tokens/s", number: true, value: speed, cell: (run) => count(speed(run))},
-    {title: "Facts", plain: true, value: () => "", cell: (run) => onDemand("Settings, hashes, software", () => facts({...run.settings, model: run.model, numerics: run.numerics, weights_hash: run.weights_hash, tokenizer_hash: run.tokenizer_hash, software: run.software, finished: run.finished}))},
+    {title: "Facts", plain: true, kind: () => "whole", value: () => "", cell: (run) => onDemand("Settings, hashes, software", () => facts({...run.settings, model: run.model, numerics: run.numerics, weights_hash: run.weights_hash, tokenizer_hash: run.tokenizer_hash, software: run.software, finished: run.finished}))},
   ];
   section.append(scrolled(sortableTable("Runs", columns, data.runs, sortState("runs")), "Runs"));
 }

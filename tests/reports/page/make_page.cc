@@ -1,5 +1,5 @@
 // make_page SECTIONS.json OUT.html: the page of the sample database with the other sections from a file, and its items
-// page beside it. For the browser test and for people who change the page.
+// page and the database beside it. For the browser test and for people who change the page.
 
 #include <cstdio>
 #include <filesystem>
@@ -8,7 +8,6 @@
 #include "reports/page/page.h"
 #include "reports/page/page_data.h"
 #include "tests/reports/page/sample_database.h"
-#include "tests/support.h"
 
 int main(int argc, char** argv) {
   using namespace assay;
@@ -18,9 +17,9 @@ int main(int argc, char** argv) {
   }
   const std::filesystem::path out = std::filesystem::absolute(argv[2]);
   const std::string items = out.stem().string() + "-items.html";
-  const testing::TemporaryFolder folder;
-  testing::fill_database(folder.file("scores.db"), {});
-  auto db = ResultsDb::open(folder.file("scores.db"), ResultsDb::Mode::kReadOnly);
+  const std::string database = out.string() + ".db";
+  testing::fill_database(database, {});
+  auto db = ResultsDb::open(database, ResultsDb::Mode::kReadOnly);
   Compute compute;
   compute.tokens_per_step = 4e6, compute.flops_per_token = 4.3e9, compute.budgets = {1e21};
   PageOptions options;

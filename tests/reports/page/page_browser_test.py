@@ -178,7 +178,7 @@ def choose(browser, key, value):
 
 
 def check_items(browser, url):
-    browser.open(url + "#run=20&task=task_03&convention=deepseek")
+    browser.open(url + "#run=19&task=task_03&convention=deepseek")
     check("items: no error on the console", browser.errors(), [])
     check("items of the task", browser.run("return document.querySelectorAll('#list tbody tr').length"), 5)
     browser.click("#list tbody tr:nth-child(1) button")
@@ -194,7 +194,7 @@ def check_items(browser, url):
         allowed = {"wrong", "unparsed"} if verdict == "wrong" else {verdict}
         check(f"only {verdict} items", bool(shown) and set(shown) <= allowed, True)
     choose(browser, "verdict", "")
-    choose(browser, "against", "19")
+    choose(browser, "against", "20")
     choose(browser, "verdict", "flip")
     flips = browser.run("""return [...document.querySelectorAll('#list tbody tr')].map(row =>
         (row.cells[1].textContent === '✓ right') !== (row.cells[2].textContent === '✓ right'))""")
