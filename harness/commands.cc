@@ -59,6 +59,7 @@ Json outcome_json(const RunOutcome& outcome) {
           {"seconds", stats.seconds},
           {"tokens_per_second", speed},
           {"peak_bytes", stats.peak_bytes},
+          {"share_of_peak", stats.share_of_peak()},
           {"missing", outcome.missing}};
 }
 
@@ -68,6 +69,10 @@ std::string outcome_line(const RunOutcome& outcome, const std::string& db) {
   if (stats.computed_tokens > 0) {
     text += fmt::format(": {} tokens computed of {} requested ({} in the prefix tree) in {:.1f} s",
                         stats.computed_tokens, stats.requested_tokens, stats.tree_tokens, stats.seconds);
+    if (stats.matrix_peak > 0) {
+      text += fmt::format(", {:.0f} % of this machine's matrix peak ({:.3g} operations/s)", 100 * stats.share_of_peak(),
+                          stats.matrix_peak);
+    }
   }
   if (!outcome.complete) {
     text += fmt::format("\nincomplete: {} items have no answer; give the same command again to go on", outcome.missing);

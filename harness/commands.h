@@ -29,6 +29,7 @@ void declare_judge(CLI::App& command, int& exit_code);
 void declare_grade(CLI::App& command, int& exit_code);
 void declare_samples(CLI::App& command, int& exit_code);
 void declare_selfcheck(CLI::App& command, int& exit_code);
+void declare_watch(CLI::App& command, int& exit_code);
 void declare_compare(CLI::App& command, int& exit_code);
 void declare_audit(CLI::App& command, int& exit_code);
 void declare_doctor(CLI::App& command, int& exit_code);

@@ -30,6 +30,7 @@ constexpr Command kCommands[] = {
     {"judge", "Have a judge grade stored answers, without the model", declare_judge},
     {"grade", "Export answers for people to label, import their labels", declare_grade},
     {"samples", "Print items: prompt, raw response, extracted answer beside the gold one, score", declare_samples},
+    {"watch", "Score checkpoints as training writes them", declare_watch},
     {"compare", "Put runs, checkpoints and published models side by side, with paired tests", declare_compare},
     {"audit", "Find out whether a multiple-choice score is ability or exam technique", declare_audit},
     {"selfcheck", "Prove on this machine that batch, order, memory and threads change no bit", declare_selfcheck},

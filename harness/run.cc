@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <thread>
@@ -26,6 +27,29 @@
 
 namespace assay {
 namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+// A task file named in --tasks stands for what it defines: its outermost groups, or its tasks. Its folder is included.
+RunConfig with_task_files(RunConfig config) {
+  std::string names;
+  for (const std::string& part : split(config.tasks, ',')) {
+    std::string name(strip(part));
+    if (ends_with(name, ".yaml") || ends_with(name, ".yml")) {
+      const std::string file = name;
+      name = names_in_task_file(file);
+      const std::string folder = std::filesystem::path(file).parent_path().string();
+      config.places.include.push_back(folder.empty() ? "." : folder);
+    }
+    names += (names.empty() ? "" : ",") + name;
+  }
+  config.tasks = names;
+  return config;
+}
 
 // A task with all that will be asked for it.
 struct PreparedTask {
@@ -130,8 +154,12 @@ void check_capabilities(const Backend& backend, const std::vector<PreparedTask>&
                     : request.kind == RequestKind::kRolling     ? info.rolling
                                                                 : info.generate;
         if (!able) {
-          throw_input(prepared.task->key(), fmt::format("needs {} requests, which the backend \"{}\" cannot answer",
-                                                        to_string(request.kind), info.name));
+          throw_input(prepared.task->key(),
+                      fmt::format("needs {} requests, which the backend \"{}\" cannot answer", to_string(request.kind),
+                                  info.name),
+                      request.kind == RequestKind::kLoglikelihood
+                          ? "it gives no log-probabilities of prompts, or wrong ones; a local checkpoint does"
+                          : "");
         }
       }
     }
@@ -287,6 +315,9 @@ void add_stats(RunStats& sum, const RunStats& more) {
   sum.generated_tokens += more.generated_tokens;
   sum.head_rows += more.head_rows;
   sum.seconds += more.seconds;
+  sum.plan_seconds += more.plan_seconds;
+  sum.operations += more.operations;
+  sum.matrix_peak = std::max(sum.matrix_peak, more.matrix_peak);
   sum.peak_bytes = std::max(sum.peak_bytes, more.peak_bytes);
   for (const auto& [name, count] : more.events) sum.events[name] += count;
   if (sum.first_failure.empty()) sum.first_failure = more.first_failure;
@@ -328,6 +359,26 @@ std::vector<std::string> all_hashes(const std::vector<PreparedTask>& tasks) {
   return all;
 }
 
+// The items of one task with what was answered.
+std::optional<std::vector<AnsweredItem>> answered_items(const std::vector<PreparedTask>& tasks, const Task& task,
+                                                        const std::unordered_map<std::string, Response>& answers) {
+  for (const PreparedTask& prepared : tasks) {
+    if (prepared.task != &task) continue;
+    std::vector<AnsweredItem> items;
+    items.reserve(prepared.items.size());
+    for (size_t i = 0; i < prepared.items.size(); ++i) {
+      AnsweredItem& item = items.emplace_back(AnsweredItem{&prepared.items[i].prompt, {}, {}});
+      for (const std::string& hash : prepared.hashes[i]) {
+        auto found = answers.find(hash);
+        const bool answered = found != answers.end() && found->second.status != ResponseStatus::kFailed;
+        item.responses.push_back(answered ? std::optional(found->second) : std::nullopt);
+      }
+    }
+    return items;
+  }
+  return std::nullopt;
+}
+
 Json stats_json(const RunStats& stats) {
   return {{"requested_tokens", stats.requested_tokens},
           {"tree_tokens", stats.tree_tokens},
@@ -335,6 +386,10 @@ Json stats_json(const RunStats& stats) {
           {"generated_tokens", stats.generated_tokens},
           {"head_rows", stats.head_rows},
           {"seconds", stats.seconds},
+          {"plan_seconds", stats.plan_seconds},
+          {"operations", stats.operations},
+          {"matrix_peak", stats.matrix_peak},
+          {"share_of_peak", stats.share_of_peak()},
           {"peak_bytes", stats.peak_bytes},
           {"events", stats.events}};
 }
@@ -374,58 +429,121 @@ std::vector<PreparedItem> prepare_items(const Task& task, const RunConfig& confi
   return items;
 }
 
-RunOutcome run(const RunConfig& config, const std::atomic<bool>& cancelled) {
+// The pipeline, stage by stage: up to the requests in the constructor, from the backend on in score().
+struct CheckpointSeries::State {
+  RunConfig config;
+  TaskRegistry registry;
+  TaskSelection selection;  // points into the registry
+  std::vector<TaskRecord> records;
+  std::vector<PreparedTask> tasks;  // as before any checkpoint: requests without hashes
+  std::unique_ptr<ResultsDb> db;
+  std::unique_ptr<Backend> backend;  // of the last checkpoint
+  bool many = true;                  // more than one checkpoint may come
+  double prepare_seconds = 0;
+
+  void open(const std::string& model) {
+    if (backend && backend->reload(model)) return;
+    backend.reset();  // never two checkpoints in memory
+    BackendOptions options = config.backend;
+    options.http.chat = config.chat_template;
+    options.keep_plan = many;
+    backend = open_backend(model, options);
+  }
+};
+
+CheckpointSeries::CheckpointSeries(const RunConfig& config) : state_(std::make_unique<State>()) {
+  const auto begin = Clock::now();
+  State& s = *state_;
+  s.config = with_task_files(config);
+
   // Task files.
-  const TaskRegistry registry = load_registry(config.places.include);
-  const TaskSelection selection = select_tasks(registry, config.tasks);
-  std::vector<TaskRecord> records = task_records(selection, registry, config.num_fewshot);
+  s.registry = load_registry(s.config.places.include);
+  s.selection = select_tasks(s.registry, s.config.tasks);
+  s.records = task_records(s.selection, s.registry, s.config.num_fewshot);
 
   // Documents, prompts, requests.
-  std::vector<PreparedTask> tasks;
-  for (const Task* task : selection.tasks) tasks.push_back({task, prepare_items(*task, config), {}});
+  for (const Task* task : s.selection.tasks) s.tasks.push_back({task, prepare_items(*task, s.config), {}});
 
-  // The database is opened before the weights are read: a wrong path costs nothing.
-  std::unique_ptr<ResultsDb> db = ResultsDb::open(config.places.db, ResultsDb::Mode::kReadWrite);
-  BackendOptions backend_options = config.backend;
-  backend_options.http.chat = config.chat_template;
-  std::unique_ptr<Backend> backend = open_backend(config.model, backend_options);
-  const std::optional<ChatRenderer> renderer = make_renderer(config, *backend, tasks);
-  check_capabilities(*backend, tasks);
+  // The database is opened before any weights are read: a wrong path costs nothing.
+  s.db = ResultsDb::open(s.config.places.db, ResultsDb::Mode::kReadWrite);
+  s.prepare_seconds = seconds_since(begin);
+}
+
+CheckpointSeries::~CheckpointSeries() = default;
+
+ResultsDb& CheckpointSeries::db() {
+  return *state_->db;
+}
+
+double CheckpointSeries::prepare_seconds() const {
+  return state_->prepare_seconds;
+}
+
+RunOutcome CheckpointSeries::score(const std::string& model, const std::string& name,
+                                   const std::atomic<bool>& cancelled) {
+  State& s = *state_;
+  RunOutcome outcome;
+  try {
+    s.open(model);
+  } catch (const Error& error) {
+    s.backend.reset();
+    outcome.broken = error;
+    return outcome;
+  }
+  const auto begin = Clock::now();
+  RunConfig config = s.config;
+  config.model = model, config.name = name;
+  Backend& backend = *s.backend;
+  ResultsDb& db = *s.db;
+  std::vector<PreparedTask> tasks = s.many ? s.tasks : std::move(s.tasks);
+  const std::optional<ChatRenderer> renderer = make_renderer(config, backend, tasks);
+  check_capabilities(backend, tasks);
   if (renderer) apply_chat_template(*renderer, tasks);
-  hash_requests(tasks, backend->info().identity);
-  const int64_t run_id = db->begin_run(run_record(config, backend->info(), records, tasks));
-  store_plan(*db, run_id, records, tasks);
+  hash_requests(tasks, backend.info().identity);
+  const int64_t run_id = db.begin_run(run_record(config, backend.info(), s.records, tasks));
+  store_plan(db, run_id, s.records, tasks);
 
   Execution execution = prepare_execution(config, tasks);
 
   // Known answers are not asked again.
-  std::unordered_map<std::string, Response> answers = db->known_responses(all_hashes(tasks));
+  std::unordered_map<std::string, Response> answers = db.known_responses(all_hashes(tasks));
+  outcome.prepare_seconds = seconds_since(begin);
 
   // Backend and responses. A conversation's next turn holds the answer to the one before, so turns come one by one.
-  RunOutcome outcome;
   outcome.run = run_id;
   while (true) {
     const OpenRequests open = open_requests(tasks, answers);
     if (!open.requests.empty() && !cancelled) {
       ProgressLine line(static_cast<int64_t>(open.requests.size()), static_cast<int64_t>(answers.size()));
-      RecordingSink sink(*db, open.hashes, answers, line, execution.early.get(), backend->info().bought);
-      add_stats(outcome.stats, backend->answer(open.requests, sink, cancelled));
+      RecordingSink sink(db, open.hashes, answers, line, execution.early.get(), backend.info().bought);
+      add_stats(outcome.stats, backend.answer(open.requests, sink, cancelled));
       line.finish();
     }
-    if (!add_next_turns(tasks, answers, config.chat_template, renderer, backend->info().identity)) break;
-    store_plan(*db, run_id, records, tasks);
-    answers.merge(db->known_responses(all_hashes(tasks)));
+    if (!add_next_turns(tasks, answers, config.chat_template, renderer, backend.info().identity)) break;
+    store_plan(db, run_id, s.records, tasks);
+    answers.merge(db.known_responses(all_hashes(tasks)));
   }
-  db->flush();
+  db.flush();
+  outcome.prepare_seconds += outcome.stats.plan_seconds;
+
+  const ItemsInMemory in_memory = [&](const Task& task) { return answered_items(tasks, task, answers); };
 
   // Extraction, scores, results.
-  for (const StoredRun& stored : db->find_runs(std::to_string(run_id))) {
+  for (const StoredRun& stored : db.find_runs(std::to_string(run_id))) {
     if (stored.id == run_id) {
-      outcome.missing = score_stored_run(*db, stored, registry, execution.programs.get(), cancelled);
+      outcome.missing = score_stored_run(db, stored, s.registry, execution.programs.get(), cancelled, in_memory);
     }
   }
   outcome.complete = outcome.missing == 0 && !cancelled;
-  db->finish_run(run_id, outcome.complete, stats_json(outcome.stats));
+  db.finish_run(run_id, outcome.complete, stats_json(outcome.stats));
+  return outcome;
+}
+
+RunOutcome run(const RunConfig& config, const std::atomic<bool>& cancelled) {
+  CheckpointSeries one(config);
+  one.state_->many = false;
+  RunOutcome outcome = one.score(config.model, config.name, cancelled);
+  if (outcome.broken) throw *outcome.broken;
   return outcome;
 }
 

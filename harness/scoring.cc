@@ -225,7 +225,7 @@ std::vector<Aggregate> stored_numbers(ResultsDb& db, int64_t run, const TaskReco
 }  // namespace
 
 int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry, ProgramExecution* execution,
-                         const std::atomic<bool>& cancelled) {
+                         const std::atomic<bool>& cancelled, const ItemsInMemory& in_memory) {
   std::map<std::string, std::vector<Aggregate>> numbers;
   std::vector<TaskRecord> records = db.tasks_of(run.id);
   int64_t missing = 0;
@@ -242,8 +242,11 @@ int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry
       if (!numbers[key].empty()) missing += numbers[key].front().missing;
       continue;
     }
-    std::vector<StoredItem> stored = db.items_of(run.id, record.task, record.convention);
-    std::vector<AnsweredItem> items;
+    std::optional<std::vector<AnsweredItem>> known;
+    if (in_memory && task->judge.empty()) known = in_memory(*task);
+    std::vector<StoredItem> stored;
+    if (!known) stored = db.items_of(run.id, record.task, record.convention);
+    std::vector<AnsweredItem> items = known ? std::move(*known) : std::vector<AnsweredItem>();
     for (const StoredItem& item : stored) items.push_back({&item.prompt, item.responses, {}});
     if (task->program) {
       run_programs(*task, items, *execution, cancelled);

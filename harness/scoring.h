@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -47,8 +48,10 @@ std::vector<TaskRecord> task_records(const TaskSelection& selection, const TaskR
 // Scores every task that the stored run has, again, with today's patterns and metrics, and its groups.
 // Answers that are programs are run by `execution`; where it is null, tasks that have any keep their stored scores.
 // Throws Error(kInput) when a task of the run is not in the registry any more. Gives the number of missing items.
+// `in_memory`: the items of a task that need not be read from the database, in order of position; nothing = read them.
+using ItemsInMemory = std::function<std::optional<std::vector<AnsweredItem>>(const Task& task)>;
 int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry, ProgramExecution* execution,
-                         const std::atomic<bool>& cancelled);
+                         const std::atomic<bool>& cancelled, const ItemsInMemory& in_memory = {});
 
 // The task files of a stored run: the given folders, or where there are none those it was made with.
 TaskRegistry load_registry_of(const StoredRun& run, std::vector<std::string> include);

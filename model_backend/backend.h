@@ -40,8 +40,15 @@ struct RunStats {
   int64_t generated_tokens = 0;  // of these, rows that continued a generated text
   int64_t head_rows = 0;         // rows that went through the output head
   double seconds = 0;            // wall time inside answer()
+  double operations = 0;         // multiplications and additions of the model's products and attention
+  double matrix_peak = 0;        // the device's, in operations per second, measured once a backend; 0 = not known
   double plan_seconds = 0;       // of these, until the first row could be computed: tokenising, plan
   int64_t peak_bytes = 0;        // the process's largest resident size
+  // operations / seconds / matrix_peak, or 0 where one of them is not known.
+  double share_of_peak() const {
+    const double working = seconds - plan_seconds;
+    return working > 0 && matrix_peak > 0 ? operations / working / matrix_peak : 0;
+  }
   // What happened on the way, by name, for people ("retried", "answered 429", ...); empty where nothing did.
   std::map<std::string, int64_t> events;
   std::string first_failure;  // why the first lost request was lost; empty = none was

@@ -79,6 +79,8 @@ double normal_quantile(double tail) {
   return (low + high) / 2;
 }
 
+// So few items may be continued word for word by chance (short ones, numbers in order).
+constexpr double kVerbatimShare = 0.02;
 constexpr double kZ95 = 1.959963984540054;
 
 // Points of a hundred, with a sign.
@@ -214,6 +216,40 @@ class PartAudit {
     }
     right_in_every_order();
     letter_bias();
+    order_of_the_file();
+    verbatim();
+  }
+
+  void order_of_the_file() {
+    std::map<std::string, std::pair<double, int>> shuffled;
+    std::map<std::string, double> as_is;
+    for (const AuditAnswer& answer : answers_of(a_, "sequence")) {
+      if (answer.order == 0) {
+        as_is[answer.item] = answer.value;
+      } else {
+        shuffled[answer.item].first += answer.value, ++shuffled[answer.item].second;
+      }
+    }
+    Abilities gained;  // bits
+    for (const auto& [item, bits] : as_is) {
+      if (auto other = shuffled.find(item); other != shuffled.end())
+        gained[item] = other->second.first / other->second.second - bits;
+    }
+    if (gained.empty()) return;
+    const Estimate bits = mean_of(gained);
+    AuditTest& test = add("order of the test set", "no order of the items is likelier than another", gained,
+                          fmt::format("{:+.2f} bits a row of neighbours in the file's order (in bits)", bits.value));
+    test.unit = "bits";
+    test.contamination = test.p && bits.value > 0 && *test.p / 2 < rules_.alpha;
+  }
+
+  void verbatim() {
+    Abilities whole;
+    for (const AuditAnswer& answer : answers_of(a_, "verbatim")) whole[answer.item] = answer.value;
+    if (whole.empty()) return;
+    AuditTest& test = add("second half word for word", "nobody continues an unseen item word for word", whole,
+                          fmt::format("{:.1f} % of the items (effect: their share)", 100 * mean_of(whole).value));
+    test.contamination = lower_bound(mean_of(whole), kZ95) > kVerbatimShare;
   }
 
   void right_in_every_order() {
@@ -328,6 +364,10 @@ AuditResult audit(const AuditSubject& subject, const std::optional<AuditSubject>
                    : decidable      ? AuditVerdict::kNotShown
                                     : AuditVerdict::kTooFew;
   result.sentence = sentence_of(result, reasons);
+  for (const AuditTest& test : result.tests) {
+    if (test.contamination)
+      result.sentence += fmt::format(" Sign of contamination ({}): {}, {}.", test.language, test.name, test.what);
+  }
   return result;
 }
 
@@ -403,7 +443,9 @@ Json to_json(const AuditResult& result) {
                      {"p", test.p ? Json(*test.p) : Json(nullptr)},
                      {"n", test.n},
                      {"language", test.language},
+                     {"unit", test.unit},
                      {"found", test.found},
+                     {"contamination", test.contamination},
                      {"what", test.what}});
   }
   return {{"checkpoint", result.checkpoint},
@@ -418,12 +460,19 @@ std::string render_audit(const AuditResult& result) {
   table.columns = {{"test"},        {""},      {"effect", true}, {"95 % interval", true}, {"p", true},
                    {"items", true}, {"found"}, {"what"}};
   for (const AuditTest& test : result.tests) {
-    table.rows.push_back({test.name, test.language, points(test.effect),
-                          test.low ? fmt::format("{} .. {}", points(*test.low), points(*test.high)) : "-",
+    const auto shown = [&](double value) {
+      return test.unit == "bits" ? fmt::format("{:+.2f}", value) : points(value);
+    };
+    table.rows.push_back({test.name, test.language, shown(test.effect),
+                          test.low ? fmt::format("{} .. {}", shown(*test.low), shown(*test.high)) : "-",
                           !test.p          ? "-"
                           : *test.p < 1e-4 ? "< 0.0001"
                                            : fmt::format("{:.4f}", *test.p),
-                          std::to_string(test.n), test.found ? "technique" : "", test.what});
+                          std::to_string(test.n),
+                          test.found           ? "technique"
+                          : test.contamination ? "contamination"
+                                               : "",
+                          test.what});
   }
   return fmt::format("{}\n\n{}\neffects in points of ability: 0 = guessing, 100 = always right\nverdict: {}\n",
                      result.sentence, table.plain(), to_string(result.verdict));

@@ -16,9 +16,16 @@
 //     P Q R. Found when K0 - K1, K0 - K2 lie above `margin` and K0 - 2K1, K0 - 2K2 above 0: more than half of what
 //     letters show is gone under another name of the same options.
 //
-// Both at one-sided level alpha / (2 x number of languages): a checkpoint without technique is named with probability
-// at most alpha. The thresholds are choices, not estimates: docs/decisions/0011-the-audit.md has their reasons and what
-// they miss.
+// Two more ask whether the items themselves were learned (contamination). They do not decide about technique:
+//   order of the test set: whether a row of neighbouring items is more likely in the file's order than shuffled.
+//   Nothing
+//     but having seen the file can make it so; the row is the unit, the shuffles of a row are averaged (Oren et al.
+//     2023, "Proving test set contamination in black-box language models", the sharded test). Effect in bits a row.
+//   verbatim: share of items whose second half greedy decoding would write word for word after the first.
+//
+// Both deciding ones at one-sided level alpha / (2 x number of languages): a checkpoint without technique is named with
+// probability at most alpha. The thresholds are choices, not estimates: docs/decisions/0011-the-audit.md has their
+// reasons and what they miss.
 #pragma once
 
 #include <cstdint>
@@ -63,7 +70,9 @@ struct AuditTest {
   std::optional<double> low, high;  // 95 % interval
   std::optional<double> p;          // two-sided, of the null
   int64_t n = 0;                    // items
+  std::string unit = "points";      // "points": hundredths are shown; "bits"
   bool found = false;               // points to technique
+  bool contamination = false;       // points to items that were learned; decides nothing
 };
 
 enum class AuditVerdict { kDecorated, kNotShown, kTooFew };

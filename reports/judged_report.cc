@@ -1,8 +1,10 @@
 // Judged benchmarks as the DeepSeek LLM report prints them: a row a checkpoint and judge, a column a category, each
-// number with the half width of its 95 % interval. Below each table what the judging itself is worth.
+// number with the half width of its 95 % interval (shares: Wilson's interval). Below each table what the judging itself
+// is worth.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "reports/report.h"
@@ -11,6 +13,7 @@
 namespace assay {
 namespace {
 
+constexpr const char* kNobody = "none";  // filter of a score before any judge has spoken
 constexpr double kZ95 = 1.959963985;
 
 struct Layout {
@@ -72,12 +75,21 @@ std::vector<Block> blocks_of(const std::vector<ReportRow>& rows) {
   std::vector<Block> blocks;
   std::map<std::tuple<int64_t, std::string, std::string, std::string>, size_t> places;
   for (const ReportRow& row : rows) {
-    if (!is_judged(row.metric)) continue;
+    if (!is_judged(row.metric) || (row.filter == kNobody && !row.value)) continue;
     const auto [place, added] = places.try_emplace({row.run, row.task, row.convention, row.filter}, blocks.size());
     if (added) blocks.push_back({&row, {}});
     blocks[place->second].rows[row.metric] = &row;
   }
   return blocks;
+}
+
+// Wilson's interval of a share, which is honest at 0 and 1 and for few items too.
+std::string share_interval(double share, double n) {
+  if (n <= 0) return "-";
+  const double square = kZ95 * kZ95, middle = share + square / (2 * n);
+  const double half = kZ95 * std::sqrt(share * (1 - share) / n + square / (4 * n * n));
+  return fmt::format("{:.3f} - {:.3f}", std::max(0.0, (middle - half) / (1 + square / n)),
+                     std::min(1.0, (middle + half) / (1 + square / n)));
 }
 
 std::string interval(const ReportRow& row, int digits) {
@@ -115,36 +127,53 @@ std::string published_table(const Layout& layout, const std::vector<Block>& bloc
   return std::string(layout.title) + "\n" + table.plain();
 }
 
+std::string title_of(const std::string& task) {
+  if (task == "do_not_answer") return "Do-Not-Answer (Table 11)";
+  if (task == "safety") return "Safety (Table 10)";
+  return task;
+}
+
 // Suites whose score is a share: a row a category, safe of all that were judged.
 std::string share_table(const std::string& task, const std::vector<Block>& blocks) {
   std::string text;
   for (const Block& block : blocks) {
     TextTable table;
-    table.columns = {{"category"}, {"safe / total", true}, {"share", true}, {"missing", true}};
+    table.columns = {{"category"}, {"safe / total", true}, {"share", true}, {"95 %", true}, {"missing", true}};
     auto add = [&](const std::string& name, const ReportRow& row) {
-      const double safe = row.value ? *row.value * static_cast<double>(row.n) : 0;
-      table.rows.push_back(
-          {name, fmt::format("{:.0f} / {}", safe, row.n), interval(row, 3), std::to_string(row.missing)});
+      const double share = row.value.value_or(0), n = static_cast<double>(row.n);
+      table.rows.push_back({name, fmt::format("{:.0f} / {}", share * n, row.n),
+                            row.value ? fmt::format("{:.3f}", share) : "-", share_interval(share, n),
+                            std::to_string(row.missing)});
     };
     for (const auto& [metric, row] : block.rows)
       if (metric.compare(0, 6, "score:") == 0) add(metric.substr(6), *row);
     if (const auto all = block.rows.find("score"); all != block.rows.end()) add("Total", *all->second);
     if (table.rows.empty()) continue;
-    text += fmt::format("{} (Table 10): {}, judge {}\n{}", task, block.first->checkpoint, block.first->filter,
+    text += fmt::format("{}: {}, judge {}\n{}", title_of(task), block.first->checkpoint, block.first->filter,
                         table.plain());
   }
   return text;
 }
 
-// Answers that never end and repeat themselves.
-std::string repetition_table(const std::vector<ReportRow>& rows) {
+// A number that needs no judge, a row a checkpoint and task.
+std::string plain_table(const std::vector<ReportRow>& rows, const char* metric, const char* title) {
   TextTable table;
-  table.columns = {{"checkpoint"}, {"task"}, {"repetition", true}, {"items", true}};
+  table.columns = {{"checkpoint"}, {"task"}, {metric, true}, {"items", true}};
   for (const ReportRow& row : rows) {
-    if (row.metric == "repetition" && row.value)
+    if (row.metric == metric && row.value)
       table.rows.push_back({row.checkpoint, row.task, interval(row, 3), std::to_string(row.n)});
   }
-  return table.rows.empty() ? "" : "\nRepetition (Table 12)\n" + table.plain();
+  return table.rows.empty() ? "" : std::string("\n") + title + "\n" + table.plain();
+}
+
+std::string not_judged(const std::vector<ReportRow>& rows) {
+  std::string text;
+  for (const ReportRow& row : rows) {
+    if (row.metric == "score" && row.filter == kNobody && !row.value)
+      text +=
+          fmt::format("{}, run {}: {} has no judge's word yet (`assay judge`)\n", row.checkpoint, row.run, row.task);
+  }
+  return text;
 }
 
 }  // namespace
@@ -160,7 +189,9 @@ std::string render_judged(const std::vector<ReportRow>& rows, const ReportOption
     if (const std::string& note = blocks.front().first->note; !note.empty()) text += "note: " + note + "\n";
     for (const Block& block : blocks) text += hygiene_of(block);
   }
-  text += repetition_table(rows);
+  text += not_judged(rows);
+  text += plain_table(rows, "refusal", "Refusals by their phrases, without a judge");
+  text += plain_table(rows, "repetition", "Repetition (Table 12)");
   return text.empty() ? "no judged task in these runs\n" : text;
 }
 

@@ -87,6 +87,7 @@ class Connection {
   }
   sqlite3* handle() { return handle_; }
   const std::string& path() const { return path_; }
+  int changes() { return sqlite3_changes(handle_); }  // rows of the last statement
   int64_t last_id() { return sqlite3_last_insert_rowid(handle_); }
 
  private:
@@ -409,6 +410,7 @@ struct ResultsDb::Implementation {
         .bind(head)
         .bind(content)
         .run();
+    if (main_.changes() == 1) return main_.last_id();
     Query find(main_, "SELECT id FROM items WHERE hash = ?");
     find.bind(hash).step();
     return find.integer(0);
@@ -452,6 +454,10 @@ std::unique_ptr<ResultsDb> ResultsDb::open(const std::string& path, Mode mode) {
     }
     main.execute("PRAGMA journal_mode = WAL");
     main.execute("PRAGMA synchronous = FULL");
+    // Items, responses and indices are keyed by hashes: what is written lies all over the file, so it should stay in
+    // memory until it is written, and be moved from the log into the file less often.
+    main.execute("PRAGMA cache_size = -65536");  // KiB
+    main.execute("PRAGMA wal_autocheckpoint = 8192");
     main.execute("PRAGMA foreign_keys = ON");
     implementation->migrate();
     implementation->start_writer();
@@ -706,6 +712,30 @@ void ResultsDb::finish_run(int64_t run, bool complete, const Json& stats) {
       .run();
 }
 
+void ResultsDb::put_watched(const WatchedCheckpoint& one) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query(db.main_, "INSERT OR REPLACE INTO watched VALUES (?, ?, ?, ?, ?, ?)")
+      .bind(one.fingerprint)
+      .bind(one.path)
+      .bind(one.state)
+      .bind(one.reason)
+      .bind(one.run)
+      .bind(now_utc())
+      .run();
+}
+
+std::vector<WatchedCheckpoint> ResultsDb::watched() {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query query(db.main_, "SELECT fingerprint, path, state, reason, run_id FROM watched ORDER BY at, path");
+  std::vector<WatchedCheckpoint> all;
+  while (query.step()) {
+    all.push_back({query.text(0), query.text(1), query.text(2), query.text(3), query.optional_integer(4)});
+  }
+  return all;
+}
+
 std::vector<StoredRun> ResultsDb::find_runs(const std::string& selector) {
   auto& db = *implementation_;
   std::lock_guard lock(db.main_mutex_);
@@ -875,7 +905,7 @@ std::vector<Judgement> ResultsDb::judgements_of(const std::string& request_hash)
   Query query(db.main_,
               "SELECT request_hash, sample, judge, judge_version, prompt_version, presentation, repetition, score, "
               "label, problem, text, answered_by, prompt_tokens, completion_tokens FROM judgements "
-              "WHERE request_hash = ? ORDER BY rowid");
+              "WHERE request_hash = ? ORDER BY judge, judge_version, prompt_version, presentation, repetition");
   query.bind(request_hash);
   std::vector<Judgement> judgements;
   while (query.step()) {

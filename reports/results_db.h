@@ -124,6 +124,14 @@ struct StoredRun {
   bool complete = false;
 };
 
+// What became of a checkpoint that `assay watch` met.
+struct WatchedCheckpoint {
+  std::string fingerprint;  // of its files
+  std::string path, state;  // state: scored, incomplete, failed
+  std::string reason;
+  std::optional<int64_t> run;
+};
+
 class ResultsDb {
  public:
   enum class Mode { kReadWrite, kReadOnly };
@@ -159,6 +167,10 @@ class ResultsDb {
                       const std::vector<Aggregate>& aggregates);
   void finish_run(int64_t run, bool complete, const Json& stats);
 
+  // Replaces what is known of this fingerprint.
+  void put_watched(const WatchedCheckpoint& one);
+  std::vector<WatchedCheckpoint> watched();
+
   // Reading.
   // Runs whose id, label or settings' name is `selector`; empty selector = all. In order of id.
   std::vector<StoredRun> find_runs(const std::string& selector);
@@ -172,7 +184,7 @@ class ResultsDb {
                                                       const std::string& convention);
   // On disk when it returns. The first of two with one key stays.
   void store_judgement(const Judgement& judgement);
-  // All words on this response, of whatever judge, in order of arrival.
+  // All words on this response, of whatever judge, in order of judge, question and repetition.
   std::vector<Judgement> judgements_of(const std::string& request_hash);
   // The later of two by one annotator on one answer stays.
   void put_grades(const std::vector<Grade>& grades);

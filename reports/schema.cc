@@ -249,7 +249,18 @@ CREATE VIEW answers AS
   LEFT JOIN responses ON responses.request_hash = requests.request_hash;
 )sql";
 
-constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5};
+constexpr const char* kVersion6 = R"sql(
+-- What became of the checkpoints that `assay watch` met.
+CREATE TABLE watched (
+  fingerprint TEXT PRIMARY KEY,    -- of the checkpoint's files
+  path TEXT NOT NULL,              -- where it lay then
+  state TEXT NOT NULL,             -- scored, incomplete, failed
+  reason TEXT NOT NULL,            -- why it failed
+  run_id INTEGER REFERENCES runs(id),
+  at TEXT NOT NULL) WITHOUT ROWID; -- UTC, ISO 8601
+)sql";
+
+constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6};
 
 }  // namespace
 

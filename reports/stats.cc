@@ -73,14 +73,17 @@ std::optional<double> cohen_kappa(std::span<const std::string> a, std::span<cons
 std::optional<Estimate> pearson(std::span<const double> x, std::span<const double> y) {
   ASSAY_ASSERT(x.size() == y.size(), "a correlation is between pairs");
   const double n = static_cast<double>(x.size());
-  if (x.size() < 3) return std::nullopt;
+  // Compared exactly: a mean's rounding would make a tiny spread of none.
+  auto varies = [](std::span<const double> values) {
+    return std::any_of(values.begin(), values.end(), [&](double value) { return value != values.front(); });
+  };
+  if (x.size() < 3 || !varies(x) || !varies(y)) return std::nullopt;
   double mean_x = 0, mean_y = 0, xx = 0, yy = 0, xy = 0;
   for (size_t i = 0; i < x.size(); ++i) mean_x += x[i] / n, mean_y += y[i] / n;
   for (size_t i = 0; i < x.size(); ++i) {
     const double dx = x[i] - mean_x, dy = y[i] - mean_y;
     xx += dx * dx, yy += dy * dy, xy += dx * dy;
   }
-  if (xx <= 0 || yy <= 0) return std::nullopt;
   const double r = std::clamp(xy / std::sqrt(xx * yy), -1.0, 1.0);
   return Estimate{r, std::sqrt((1 - r * r) / (n - 2))};
 }

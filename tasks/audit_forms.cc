@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/error.h"
+#include "core/hash.h"
 #include "core/text.h"
 #include "tasks/prompt.h"
 #include "tasks/prompt_field.h"
@@ -36,7 +37,7 @@ constexpr WordingOf kWordings[] = {
      {"问题：", "\n", "", "", "答案：", ""}},
 };
 
-enum class Shape { kOptions, kBlind, kCloze, kOpen };
+enum class Shape { kOptions, kBlind, kCloze, kOpen, kVerbatim, kSequence };
 struct Form {
   const char* name;
   Shape shape;
@@ -44,10 +45,11 @@ struct Form {
   bool reworded, all_orders;
 };
 constexpr Form kForms[] = {
-    {"orders", Shape::kOptions, U'A', false, true},   {"digits", Shape::kOptions, U'1', false, false},
-    {"letters", Shape::kOptions, U'P', false, false}, {"reworded", Shape::kOptions, U'A', true, false},
-    {"blind", Shape::kBlind, U'A', false, false},     {"cloze", Shape::kCloze, U'A', false, false},
-    {"open", Shape::kOpen, U'A', false, false},
+    {"orders", Shape::kOptions, U'A', false, true},     {"digits", Shape::kOptions, U'1', false, false},
+    {"letters", Shape::kOptions, U'P', false, false},   {"reworded", Shape::kOptions, U'A', true, false},
+    {"blind", Shape::kBlind, U'A', false, false},       {"cloze", Shape::kCloze, U'A', false, false},
+    {"open", Shape::kOpen, U'A', false, false},         {"verbatim", Shape::kVerbatim, U'A', false, false},
+    {"sequence", Shape::kSequence, U'A', false, false},
 };
 
 const Form& form_named(const std::string& convention) {
@@ -88,7 +90,8 @@ Task make_form(const std::shared_ptr<const Task>& base, const Form& form) {
   task.test_split = base->test_split;
   task.fewshot = base->fewshot;
   task.fewshot.doc_to_text = task.fewshot.doc_to_target = task.fewshot.doc_to_choice = {};
-  if (!task.fewshot.samples.empty() || task.fewshot.split == task.test_split) {
+  const bool whole_texts = form.shape == Shape::kVerbatim || form.shape == Shape::kSequence;
+  if (whole_texts || !task.fewshot.samples.empty() || task.fewshot.split == task.test_split) {
     task.fewshot = {};
     task.fewshot.split = task.test_split;
   }
@@ -101,6 +104,14 @@ Task make_form(const std::shared_ptr<const Task>& base, const Form& form) {
     task.generation.max_tokens = 32;
     task.filters = {{"first-line", {{"remove_whitespace"}, {"take_first"}}}};
     task.metrics = {{.metric = "exact_match", .options = {{"compare", "squad"}}}};
+  } else if (form.shape == Shape::kVerbatim) {
+    task.output_type = OutputType::kLoglikelihood;
+    task.doc_to_target = column("audit_rest");
+    task.metrics = {{.metric = "acc"}};
+  } else if (form.shape == Shape::kSequence) {
+    task.output_type = OutputType::kRolling;
+    task.doc_to_target = column("audit_text");
+    task.metrics = {{.metric = "bits_per_byte", .higher_is_better = false}};
   } else {
     task.output_type = OutputType::kMultipleChoice;
     task.doc_to_choice = column("audit_choices");
@@ -108,7 +119,7 @@ Task make_form(const std::shared_ptr<const Task>& base, const Form& form) {
     task.metrics = {{.metric = form.shape == Shape::kCloze ? "acc_bytes" : "acc"}};
     if (form.shape != Shape::kCloze) task.description = base->description;
   }
-  task.target_delimiter = (form.reworded ? wording.reworded : wording.exam).delimiter;
+  task.target_delimiter = whole_texts ? "" : (form.reworded ? wording.reworded : wording.exam).delimiter;
   task.form_of = base;
   return task;
 }
@@ -124,6 +135,55 @@ std::string label_text(const Form& form, size_t i) {
   std::string label;
   append_utf8(label, form.first_label + static_cast<char32_t>(i));
   return label;
+}
+
+// Question and options as the exam prints them, without what asks for the answer.
+std::string printed(const WordingOf& words, const Item& item) {
+  std::string text = words.exam.before + item.question;
+  for (size_t i = 0; i < item.options.size(); ++i) {
+    text += "\n" + std::string(1, static_cast<char>('A' + i)) + words.exam.label_end + item.options[i];
+  }
+  return text;
+}
+
+// The text in two halves, cut before a space or, where there is none near the middle, between two characters.
+Document halved(const Document& document, const std::string& text) {
+  size_t middle = text.size() / 2;
+  const size_t space = text.find(' ', middle);
+  if (space != std::string::npos && space - middle < 40) middle = space;
+  while (middle < text.size() && (static_cast<unsigned char>(text[middle]) & 0xC0) == 0x80) ++middle;
+  Document out = document;
+  out.fields["audit_text"] = text.substr(0, middle);
+  out.fields["audit_rest"] = text.substr(middle);
+  return out;
+}
+
+// Items in a row, and how often the row is shuffled.
+constexpr size_t kInRow = 5;
+constexpr uint64_t kShuffles = 7;
+
+// The rows of neighbours, each as it stands in the file and shuffled. An unfinished row at the end is left out.
+std::vector<Document> rows_of_neighbours(const std::vector<Document>& documents,
+                                         const std::vector<std::string>& texts) {
+  std::vector<Document> out;
+  for (size_t first = 0; first + kInRow <= documents.size(); first += kInRow) {
+    for (uint64_t shuffle = 0; shuffle <= kShuffles; ++shuffle) {
+      std::vector<size_t> order(kInRow);
+      for (size_t i = 0; i < kInRow; ++i) order[i] = first + i;
+      if (shuffle > 0) {
+        std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+          return stable_hash(shuffle, documents[a].id) < stable_hash(shuffle, documents[b].id);
+        });
+      }
+      Document row = documents[first];
+      if (shuffle > 0) row.id += "#" + std::to_string(shuffle);
+      std::string text;
+      for (size_t i : order) text += (text.empty() ? "" : "\n\n") + texts[i];
+      row.fields["audit_text"] = text;
+      out.push_back(std::move(row));
+    }
+  }
+  return out;
 }
 
 Document written(const Form& form, const WordingOf& words, const Document& document, const Item& item, size_t order) {
@@ -208,12 +268,16 @@ std::vector<Document> form_documents(const Task& form_task, std::vector<Document
   const PromptField question(base, base.audit->question, "audit.question"),
       options(base, base.audit->options, "audit.options");
   std::vector<Document> out;
+  std::vector<std::string> texts;  // kSequence
   for (size_t i = 0; i < documents.size(); ++i) {
     Item item;
     item.question = std::string(strip(python_text(question.value(documents[i], false, false))));
     item.options = options.choices(documents[i]);
     item.gold = static_cast<size_t>(prompts[i].gold_index);
     if (item.gold >= item.options.size()) options.fail(documents[i], "has fewer options than the task's own choices");
+    if (form.shape == Shape::kVerbatim) out.push_back(halved(documents[i], printed(wording, item)));
+    if (form.shape == Shape::kSequence) texts.push_back(printed(wording, item));
+    if (form.shape == Shape::kVerbatim || form.shape == Shape::kSequence) continue;
     const bool bare = form.shape == Shape::kCloze || form.shape == Shape::kOpen;
     if (items && bare && needs_its_options(item.question)) continue;
     const bool fixed = speaks_of_other_options(item.options);
@@ -221,6 +285,7 @@ std::vector<Document> form_documents(const Task& form_task, std::vector<Document
     const size_t orders = items && form.all_orders && !fixed ? item.options.size() : 1;
     for (size_t order = 0; order < orders; ++order) out.push_back(written(form, wording, documents[i], item, order));
   }
+  if (form.shape == Shape::kSequence) return rows_of_neighbours(documents, texts);
   return out;
 }
 

@@ -10,9 +10,11 @@
 //   blind         letters, without the question
 //   cloze         the texts of the options as continuations of the question, per byte; no options are shown
 //   open          the question alone, an answer is generated and compared as SQuAD does
+//   verbatim      the first half of the item's text; would greedy decoding write the second half word for word?
+//   sequence      the log-likelihood of a few items of the file in a row, as they stand there, and shuffled ("#k")
 // Items whose question means nothing without its options ("which of the following ...") are left out of cloze and open.
 // Shots: as many as the task's own, from its own split, in the same form; none where they would come from the items
-// themselves or stand in the task file.
+// themselves or stand in the task file, none for verbatim and sequence.
 #pragma once
 
 #include <string>

@@ -155,4 +155,20 @@ TaskRegistry load_task_file(const std::string& path) {
   return {only_of_file(std::move(all.tasks), file), only_of_file(std::move(all.groups), file)};
 }
 
+std::string names_in_task_file(const std::string& path) {
+  const TaskRegistry file = load_task_file(path);
+  std::set<std::string> inner;
+  for (const TaskGroup& group : file.groups) inner.insert(group.members.begin(), group.members.end());
+  std::vector<std::string> names;
+  for (const TaskGroup& group : file.groups) {
+    if (group.aggregate && !inner.count(group.key())) names.push_back(group.key());
+  }
+  for (const Task& task : file.tasks) {
+    if (!inner.count(task.key())) names.push_back(task.key());
+  }
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : ",") + name;
+  return all;
+}
+
 }  // namespace assay

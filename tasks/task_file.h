@@ -34,6 +34,10 @@ TaskRegistry load_registry(const std::vector<std::string>& include_folders);
 // out. Throws as load_registry does, and for anything unavailable.
 TaskRegistry load_task_file(const std::string& path);
 
+// What `--tasks FILE.yaml` stands for: the keys of the file's outermost groups, or of its tasks where it has no group,
+// separated by commas. Throws as load_task_file does.
+std::string names_in_task_file(const std::string& path);
+
 // Comma-separated names: tasks, groups, tags, globs, each with an optional "@convention" (default: deepseek where it
 // exists, else the only one there is). A name that matches nothing is an Error(kInput) that offers the nearest names;
 // so is an unavailable task or group that was named, or is a member of a group that was; globs and tags pass it over

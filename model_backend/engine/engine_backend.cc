@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "model_backend/checkpoint/checkpoint.h"
+#include "model_backend/engine/matrix_peak.h"
 #include "model_backend/engine/models/model.h"
 #include "model_backend/engine/run.h"
 #include "model_backend/tokenizer/tokenizer.h"
@@ -88,14 +89,10 @@ class EngineBackend final : public Backend {
 
   RunStats answer(std::span<const Request> requests, ResponseSink& sink, const std::atomic<bool>& cancelled) override {
     Run run(*ops_, *model_, *tokenizer_, settings_, requests, sink, cancelled);
-    if (!options_.keep_plan) return run.answer_all();
-    std::string wanted = content_hash(requests);
-    if (!planned_ || wanted != planned_for_) {
-      planned_ = plan_requests(*tokenizer_, settings_.context_length, settings_.threads, requests,
-                               [&cancelled] { return !cancelled; });
-      planned_for_ = cancelled ? "" : std::move(wanted);
-    }
-    return run.answer(*planned_);
+    RunStats stats = options_.keep_plan ? run.answer(planned(requests, cancelled)) : run.answer_all();
+    if (matrix_peak_ == 0 && stats.computed_tokens > 0 && !cancelled) matrix_peak_ = measure_matrix_peak(*ops_);
+    stats.matrix_peak = matrix_peak_;
+    return stats;
   }
 
   bool reload(const std::string& path) override {
@@ -111,6 +108,17 @@ class EngineBackend final : public Backend {
   }
 
  private:
+  // Kept from the last call where it was the same.
+  const PlannedRequests& planned(std::span<const Request> requests, const std::atomic<bool>& cancelled) {
+    std::string wanted = content_hash(requests);
+    if (!planned_ || wanted != planned_for_) {
+      planned_ = plan_requests(*tokenizer_, settings_.context_length, settings_.threads, requests,
+                               [&cancelled] { return !cancelled; });
+      planned_for_ = cancelled ? "" : std::move(wanted);
+    }
+    return *planned_;
+  }
+
   void load(const Checkpoint& checkpoint) {
     model_ = load_model(*ops_, checkpoint);
     info_ = describe(checkpoint, *tokenizer_, *ops_);
@@ -123,6 +131,7 @@ class EngineBackend final : public Backend {
   std::unique_ptr<Model> model_;
   BackendInfo info_;
   RunSettings settings_;
+  double matrix_peak_ = 0;                  // measured after the first answer()
   std::optional<PlannedRequests> planned_;  // options_.keep_plan: of the last answer()
   std::string planned_for_;                 // content_hash of its requests
 };

@@ -106,11 +106,23 @@ bool Run::step() {
   }
   if (!model_.forward(batch_, *cache_, [this] { return keep_going(); })) return false;
   stats_.computed_tokens += batch_.rows();
+  count_operations();
   note_bad_rows();
   read_head();
   release_rows();
   std::erase(texts_, nullptr);
   return true;
+}
+
+void Run::count_operations() {
+  double keys = 0;
+  for (const RowSegment& segment : batch_.segments) {
+    const double rows = segment.rows;
+    keys += rows * segment.first_position + rows * (rows + 1) / 2;
+  }
+  const ModelCost cost = model_.cost();
+  stats_.operations +=
+      cost.row * batch_.rows() + cost.key * keys + cost.head_row * static_cast<double>(read_rows_.size());
 }
 
 void Run::add_texts_to_batch() {

@@ -79,6 +79,7 @@ class Run {
   int64_t slots_needed(int64_t& longest) const;
 
   bool step();
+  void count_operations();
   void add_texts_to_batch();
   void admit_waiting_texts();
   void add_text_row(Text& text, int index);

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <map>
 #include <queue>
@@ -29,6 +30,9 @@ namespace {
 using Clock = Pace::Clock;
 
 constexpr const char* kDefaultUrl = "https://api.openai.com/v1";
+constexpr const char* kProbe = "The capital of France is";
+constexpr double kProbeTolerance =
+    0.25;  // between two ways to compute one log-probability; a wrong token is off by more
 constexpr double kGraceAfterCancel = 5;  // seconds that answers already paid for are still waited for
 
 double seconds_between(Clock::time_point from, Clock::time_point to) {
@@ -69,6 +73,15 @@ std::string checked_url(const HttpOptions& options) {
   return url;
 }
 
+TransferOptions transfer_options(const HttpOptions& options, const std::string& key) {
+  TransferOptions out;
+  if (!key.empty()) out.headers.push_back("Authorization: Bearer " + key);
+  out.request_s = options.request_s;
+  out.max_reply_bytes = options.max_reply_bytes;
+  out.max_connections = options.max_in_flight;
+  return out;
+}
+
 struct Job {
   size_t request = 0, call = 0;
   int attempts = 0;
@@ -89,7 +102,7 @@ class Conversation {
         sink_(sink),
         pace_(options.max_in_flight, options.first_pause_s,
               stable_hash(static_cast<uint64_t>(Clock::now().time_since_epoch().count()), model)),
-        transfers_(transfer_options()) {}
+        transfers_(transfer_options(options, key)) {}
 
   RunStats run(const std::atomic<bool>& cancelled) {
     begin_ = Clock::now();
@@ -115,15 +128,6 @@ class Conversation {
   }
 
  private:
-  TransferOptions transfer_options() const {
-    TransferOptions out;
-    if (!key_.empty()) out.headers.push_back("Authorization: Bearer " + key_);
-    out.request_s = options_.request_s;
-    out.max_reply_bytes = options_.max_reply_bytes;
-    out.max_connections = options_.max_in_flight;
-    return out;
-  }
-
   void report() {
     stats_.seconds = seconds_between(begin_, Clock::now());
     rusage usage{};
@@ -329,17 +333,36 @@ class HttpBackend final : public Backend {
     void progress(const RunStats&) override {}
   };
 
+  // Whether the server gives the prompt's log-probabilities, and the right ones: some give each token that of its
+  // successor. So it is asked what comes after a prompt, then to score just that.
   bool gives_prompt_logprobs() {
+    const std::optional<FirstToken> first = first_token();
     Request probe;
     probe.kind = RequestKind::kLoglikelihood;
-    probe.context = "one";
-    probe.continuations = {" two"};
+    probe.context = kProbe;
+    probe.continuations = {first ? first->text : " two"};
     OneAnswer sink;
     const std::atomic<bool> never{false};
     HttpOptions options = options_;
     options.max_attempts = 3;
     Conversation({&probe, 1}, model_, info_.identity, url_, key_, options, sink).run(never);
-    return sink.response.status == ResponseStatus::kAnswered;
+    if (sink.response.status != ResponseStatus::kAnswered) return false;
+    return !first || std::abs(sink.response.continuations.front().logprob - first->logprob) < kProbeTolerance;
+  }
+
+  // Nothing where the reply does not say.
+  std::optional<FirstToken> first_token() {
+    TransferOptions options = transfer_options(options_, key_);
+    Transfers transfers(options);
+    const WireCall call = first_token_call(kProbe, model_);
+    std::optional<FirstToken> first;
+    transfers.start(0, url_ + "/" + call.path, call.body, FieldHash().add(call.body).hex().substr(0, 40));
+    while (transfers.in_flight() > 0) {
+      transfers.wait(0.5, [&](size_t, TransferReply reply) {
+        if (reply.status == 200) first = read_first_token(reply.body);
+      });
+    }
+    return first;
   }
 
   HttpOptions options_;

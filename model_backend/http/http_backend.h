@@ -3,9 +3,9 @@
 //   Request -> wire.h (JSON) -> transfer.h (libcurl, one thread) -> wire.h -> Response
 //
 // Generated texts come from chat/completions where HttpOptions::chat says so, else from completions. Log-probabilities
-// need the completions endpoint and a server that gives those of the prompt (echo with logprobs): it is asked once,
-// with a prompt of two words, when the backend is opened; where it does not, info() says so and the run refuses such
-// tasks.
+// need the completions endpoint and a server that gives those of the prompt (echo with logprobs): that is tried when
+// the backend is opened, and what it gives is compared with what it says of the token that it would write itself; where
+// they are absent or differ, info() says so and the run refuses such tasks.
 //
 // A request whose attempts are used up becomes kFailed: it is not stored, and the next run of the same command asks for
 // it again. Each attempt carries the request's hash as its Idempotency-Key, so that a server that honours it never

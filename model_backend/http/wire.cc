@@ -191,6 +191,27 @@ std::vector<WireCall> make_calls(const Request& request, const std::string& mode
   return calls;
 }
 
+WireCall first_token_call(const std::string& prompt, const std::string& model) {
+  return {"completions",
+          dump_json({{"model", model}, {"prompt", prompt}, {"logprobs", 1}, {"max_tokens", 1}, {"temperature", 0}})};
+}
+
+std::optional<FirstToken> read_first_token(const std::string& body) {
+  const Json reply = Json::parse(body, nullptr, false);
+  const Json* choices = find(reply, "choices");
+  const Json* logprobs =
+      choices && choices->is_array() && choices->size() == 1 ? find((*choices)[0], "logprobs") : nullptr;
+  const Json* tokens = logprobs ? find(*logprobs, "tokens") : nullptr;
+  const Json* values = logprobs ? find(*logprobs, "token_logprobs") : nullptr;
+  if (!tokens || !values || !tokens->is_array() || !values->is_array() || tokens->size() != 1 || values->size() != 1 ||
+      !(*tokens)[0].is_string() || !(*values)[0].is_number()) {
+    return std::nullopt;
+  }
+  FirstToken first{(*tokens)[0].get<std::string>(), (*values)[0].get<double>()};
+  if (first.text.empty() || !std::isfinite(first.logprob)) return std::nullopt;
+  return first;
+}
+
 WireReply read_reply(const Request& request, size_t call, int status, const std::string& content_type,
                      const std::string& body) {
   const Json reply = Json::parse(body, nullptr, false);

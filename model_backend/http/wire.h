@@ -27,6 +27,15 @@ struct WireCall {
 // The calls that one request needs: one, or one a continuation. Precondition: no kRolling.
 std::vector<WireCall> make_calls(const Request& request, const std::string& model);
 
+// Asks for the likeliest first token after `prompt`, with its log-probability; what comes back, or nothing where it is
+// not in the reply. A server's log-probabilities of prompts are checked against it.
+struct FirstToken {
+  std::string text;
+  double logprob = 0;
+};
+WireCall first_token_call(const std::string& prompt, const std::string& model);
+std::optional<FirstToken> read_first_token(const std::string& body);
+
 // What a server's reply to one call is worth.
 struct WireReply {
   enum class Kind {

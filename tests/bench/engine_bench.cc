@@ -22,6 +22,7 @@
 
 #include "bench/random_checkpoint.h"
 #include "core/error.h"
+#include "model_backend/engine/matrix_peak.h"
 #include "model_backend/engine/models/model.h"
 
 namespace assay::bench {
@@ -86,32 +87,6 @@ class Products {
   std::unique_ptr<DeviceBuffer> in_, out_;
 };
 
-// The best rate of a product whose operands stay in the caches, in operations a second.
-class Peak {
- public:
-  explicit Peak(Ops& ops) : ops_(ops) {
-    std::vector<float> values(kN * kK, 0.01f);
-    weight_ = ops.pack({values.data(), false, kN, kK});
-    in_ = ops.allocate(kRows * kK * ops.act_bytes());
-    out_ = ops.allocate(kRows * kN * sizeof(float));
-  }
-  double measure() {
-    constexpr int kTimes = 8;
-    const double seconds = seconds_of([&] {
-      for (int i = 0; i < kTimes; ++i) {
-        ops_.linear(in_->data(), *weight_, nullptr, kRows, static_cast<float*>(out_->data()));
-      }
-    });
-    return 2.0 * kTimes * kRows * kN * kK / seconds;
-  }
-
- private:
-  static constexpr int64_t kRows = 336, kN = 1024, kK = 512;
-  Ops& ops_;
-  std::unique_ptr<PackedWeight> weight_;
-  std::unique_ptr<DeviceBuffer> in_, out_;
-};
-
 std::function<bool()> always() {
   return [] { return true; };
 }
@@ -163,14 +138,13 @@ void run(const Shape& shape, const std::string& path, const std::string& dtype, 
   fmt::print("{}, {}\n", ops->numerics(), shape.name);
   auto model = load_model(*ops, Checkpoint::open(path));
   Products products(*ops, shape);
-  Peak peak(*ops);
   constexpr int kSequences = 32, kShared = 1000, kOwn = 100, kLong = 2048;
   KvCache cache(*ops, model->layers(), model->kv_width(), std::max(kLong, kShared + kSequences * kOwn));
 
   Figures all;
   prefill_seconds(*model, cache, kLong);  // touches all memory once
   for (int i = 0; i < rounds; ++i) {
-    all.peak.push_back(peak.measure());
+    all.peak.push_back(measure_matrix_peak(*ops));
     all.products_512.push_back(seconds_of([&] { products.run(512, false); }));
     all.prefill_512.push_back(prefill_seconds(*model, cache, 512));
     all.products_2048.push_back(4 * seconds_of([&] { products.run(512, false); }));

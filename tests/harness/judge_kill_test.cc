@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <cstdio>
 #include <random>
 
@@ -34,13 +35,15 @@ void write_suite(const TemporaryFolder& folder) {
                "metric_list: [{metric: score}, {metric: refusal}]\n");
 }
 
-// Starts the command, kills it, starts it again; the last time it may end.
-Finished stubborn(const std::vector<std::string>& words, std::mt19937& random) {
-  std::uniform_real_distribution<double> moment(0.05, 0.6);
+// Starts the command, kills it when a random number of requests more has arrived, starts it again; the last time it may
+// end. The number is drawn so that the kills spread over the whole work.
+Finished stubborn(const std::vector<std::string>& words, FaultServer& server, std::mt19937& random) {
+  std::uniform_int_distribution<int64_t> more(1, 2 * kItems / kKills);
   for (int kill = 0; kill < kKills; ++kill) {
+    const int64_t enough = server.requests() + more(random);
     Start start{words};
-    start.kill_after_s = moment(random);
-    run_program(start);
+    start.kill_when = [&server, enough] { return server.requests() >= enough; };
+    CHECK(run_program(start).exit_code == 128 + SIGKILL);
   }
   return run_program({words});
 }
@@ -72,7 +75,7 @@ TEST_CASE("killed at 20 random moments: no request is sold twice, none is left o
                                     "on",         "--max-in-flight", std::to_string(kInFlight),
                                     "--json"};
     run.insert(run.end(), pace.begin(), pace.end());
-    const Finished finished = stubborn(run, random);
+    const Finished finished = stubborn(run, server, random);
     INFO(finished.err);
     REQUIRE(finished.exit_code == 0);
     CHECK(parse_json(finished.out, "run")["complete"] == true);
@@ -85,7 +88,7 @@ TEST_CASE("killed at 20 random moments: no request is sold twice, none is left o
                                     "--judge-url", server.base_url(), "--max-in-flight", std::to_string(kInFlight),
                                     "--json"};
   judge.insert(judge.end(), pace.begin(), pace.end());
-  const Finished finished = stubborn(judge, random);
+  const Finished finished = stubborn(judge, server, random);
   INFO(finished.err);
   REQUIRE(finished.exit_code == 0);
   const Json outcome = parse_json(finished.out, "judge")[0];

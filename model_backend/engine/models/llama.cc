@@ -50,6 +50,7 @@ struct States {
 class Llama final : public Model {
  public:
   Llama(Ops& ops, const Checkpoint& checkpoint);
+  ModelCost cost() const override;
   int vocab() const override { return config_.vocab; }
   int layers() const override { return config_.layers; }
   int64_t kv_width() const override { return int64_t{config_.kv_heads} * config_.head_dim; }
@@ -129,6 +130,17 @@ void Llama::make_room(int rows) {
   states_.change = ops_.allocate(rows * hidden * sizeof(float));
   states_.bad = ops_.allocate(rows * sizeof(int32_t));
   states_.rows = rows;
+}
+
+ModelCost Llama::cost() const {
+  const auto of = [](const Weight& weight) { return 2.0 * static_cast<double>(weight->n() * weight->k()); };
+  ModelCost cost;
+  for (const Layer& layer : layers_) {
+    cost.row += of(layer.qkv) + of(layer.output) + of(layer.gate_up) + of(layer.down);
+    cost.key += 4.0 * layer.shape.query_heads * layer.shape.head_dim;
+  }
+  cost.head_row = of(head_);
+  return cost;
 }
 
 bool Llama::forward(const Batch& batch, KvCache& cache, const std::function<bool()>& keep_going) {

@@ -27,9 +27,16 @@ struct Batch {
   int rows() const { return static_cast<int>(tokens.size()); }
 };
 
+// Multiplications and additions: of all matrix products for one row; of attention for each key that a row may see (a
+// window not counted); of the output head for one row.
+struct ModelCost {
+  double row = 0, key = 0, head_row = 0;
+};
+
 class Model {
  public:
   virtual ~Model() = default;
+  virtual ModelCost cost() const = 0;
 
   virtual int vocab() const = 0;
   virtual int layers() const = 0;

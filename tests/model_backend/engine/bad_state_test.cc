@@ -14,6 +14,7 @@ namespace {
 class BreakingModel final : public Model {
  public:
   explicit BreakingModel(int32_t broken) : broken_(broken) {}
+  ModelCost cost() const override { return {}; }
   int vocab() const override { return 256; }
   int layers() const override { return 1; }
   int64_t kv_width() const override { return 2; }

@@ -90,6 +90,12 @@ std::string answer_to(const Json& request, bool chat, const std::string& text) {
     }
     if (request.value("echo", false) && request["model"] != "no-logprobs")
       choice["logprobs"] = logprobs_of(request["prompt"].get<std::string>());
+    if (request.contains("logprobs") && !request.value("echo", false) && request["model"] != "no-logprobs") {
+      // The place after the prompt; "shifted": as a server that gives each token its successor's would have it.
+      const auto place = static_cast<double>(count_code_points(request["prompt"].get<std::string>()));
+      const double value = -0.5 * (place + (request["model"] == "shifted" ? 1 : 0));
+      choice["logprobs"] = {{"tokens", Json::array({"."})}, {"token_logprobs", Json::array({value})}};
+    }
     choices.push_back(std::move(choice));
   }
   const Json reply = {{"model", request["model"].get<std::string>() + "-2026"},
@@ -155,7 +161,8 @@ FaultServer::FaultServer() : server_(std::make_unique<httplib::Server>()) {
   server_->set_tcp_nodelay(true);
   port_ = server_->bind_to_any_port("127.0.0.1");
   thread_ = std::thread([this] { server_->listen_after_bind(); });
-  server_->wait_until_ready();
+  while (!server_->is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ::setenv("no_proxy", "127.0.0.1", 1);
 }
 
 FaultServer::~FaultServer() {

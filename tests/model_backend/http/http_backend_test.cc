@@ -206,11 +206,12 @@ TEST_CASE("log-probabilities come from the prompt's own, continuation by continu
   CHECK(response.continuations[1].characters == 1);
 }
 
-TEST_CASE("a server without the prompt's log-probabilities says so before any work") {
+TEST_CASE("a server without the prompt's log-probabilities, or with another token's, is found out before any work") {
   FaultServer server;
   BackendOptions options = options_for(server);
   options.http.chat = false;
   CHECK_FALSE(open_http_backend("no-logprobs", options)->info().loglikelihood);
+  CHECK_FALSE(open_http_backend("shifted", options)->info().loglikelihood);
   options.http.chat = true;
   CHECK_FALSE(open_http_backend("ok", options)->info().loglikelihood);
 }
