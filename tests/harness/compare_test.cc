@@ -1,0 +1,134 @@
+// assay compare as a user starts it: two bundled checkpoints, published models, gates, bad input.
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "core/json.h"
+#include "tests/harness/process.h"
+#include "tests/support.h"
+
+namespace assay {
+namespace {
+
+using testing::Finished;
+using testing::run_assay;
+using testing::TemporaryFolder;
+
+std::string source(const std::string& path) {
+  return std::string(ASSAY_SOURCE_DIR) + "/" + path;
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+// A database with an early and a late checkpoint of the bundled series on two bundled suites.
+const std::string& database() {
+  static const TemporaryFolder folder;
+  static const std::string path = [] {
+    const std::string file = folder.file("scores.db");
+    for (const char* step : {"step-00040", "step-01800"}) {
+      Finished finished = run_assay({"run", "--model", source("examples/checkpoints/") + step, "--include",
+                                     source("examples/suites"), "--tasks", "sample_cloze,sample_text", "--db", file});
+      INFO(finished.err);
+      REQUIRE(finished.exit_code == 0);
+    }
+    return file;
+  }();
+  return path;
+}
+
+Finished compare(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "compare");
+  arguments.insert(arguments.end(), {"--db", database()});
+  return run_assay(arguments);
+}
+
+const Json& row_of(const Json& comparison, const std::string& task) {
+  for (const Json& row : comparison["rows"]) {
+    if (row["task"] == task) return row;
+  }
+  FAIL("no row for " << task);
+  return comparison;
+}
+
+}  // namespace
+
+TEST_CASE("a later checkpoint is better than an early one, by a paired test") {
+  Finished finished = compare({"step-01800", "step-00040", "--json", "--flips"});
+  INFO(finished.err);
+  REQUIRE(finished.exit_code == 0);
+  const Json comparison = parse_json(finished.out, "compare");
+  CHECK(comparison["a"] == "step-01800");
+  const Json& cloze = row_of(comparison, "sample_cloze");
+  CHECK(cloze["verdict"] == "better");
+  CHECK(cloze["difference"].get<double>() > 0);
+  CHECK(cloze["ci95"][0].get<double>() > 0);
+  const size_t flips = cloze["flips"]["a_better"].get<size_t>() + cloze["flips"]["b_better"].get<size_t>();
+  CHECK(cloze["flipped_items"].size() == flips);
+  // The other way round says the opposite.
+  const Json turned = parse_json(compare({"step-00040", "step-01800", "--json"}).out, "compare");
+  CHECK(row_of(turned, "sample_cloze")["verdict"] == "worse");
+}
+
+TEST_CASE("a run differs from itself in nothing") {
+  const Json comparison = parse_json(compare({"1", "1", "--json"}).out, "compare");
+  for (const Json& row : comparison["rows"]) {
+    CHECK(row["difference"] == 0.0);
+    CHECK(row["p"] == 1.0);
+  }
+}
+
+TEST_CASE("--why names the weights and says that the prompts are the same") {
+  Finished finished = compare({"step-01800", "step-00040", "--why"});
+  CHECK(finished.exit_code == 0);
+  CHECK(contains(finished.out, "weights: "));
+  CHECK(contains(finished.out, "no prompt differs"));
+}
+
+TEST_CASE("a gate passes the better checkpoint and stops the worse one with a reason") {
+  TemporaryFolder folder;
+  const std::string gate = folder.write("gate.yaml", "tasks: [sample_cloze]\nworse_by_at_most: 0.02\n");
+  CHECK(compare({"step-01800", "step-00040", "--gate", gate}).exit_code == 0);
+  Finished stopped = compare({"step-00040", "step-01800", "--gate", gate});
+  CHECK(stopped.exit_code == 1);
+  CHECK(contains(stopped.err, "gate: sample_cloze: worse by"));
+  const std::string high = folder.write("high.yaml", "average_at_least: 1.0\n");
+  CHECK(compare({"step-01800", "step-00040", "--gate", high}).exit_code == 1);
+}
+
+TEST_CASE("published models stand side by side, benchmarks without a task say so") {
+  Finished finished = run_assay({"compare", "published:LLaMA-2 70B@table5", "published:DeepSeek LLM 67B Base@table5"});
+  INFO(finished.err);
+  REQUIRE(finished.exit_code == 0);
+  CHECK(contains(finished.out, "mmlu"));
+  CHECK(contains(finished.out, "71.3"));
+  const Json json = parse_json(
+      run_assay({"compare", "published:LLaMA-2 70B@table5", "published:DeepSeek LLM 67B Base@table5", "--json"}).out,
+      "compare");
+  CHECK(json["rows"].size() == 26);
+}
+
+TEST_CASE("bad input to compare ends with 2 and says where") {
+  struct Row {
+    std::vector<std::string> arguments;
+    std::string says;
+  };
+  TemporaryFolder folder;
+  const std::string gate = folder.write("gate.yaml", "average_at_least: 0.4\nworse_by_at_mots: 0.1\n");
+  for (const Row& row : std::vector<Row>{{{"step-0180", "step-00040"}, "step-01800"},
+                                         {{"99", "step-00040"}, "no run or checkpoint \"99\""},
+                                         {{"step-01800", "published:LLaMA2 70B"}, "LLaMA-2 70B"},
+                                         {{"step-01800", "published:LLaMA-2 70B@table99"}, "its sources"},
+                                         {{"step-01800", "published:LLaMA-2 70B@table5"}, "no task in common"},
+                                         {{"step-01800", "step-00040", "--gate", gate}, "gate.yaml:2"},
+                                         {{"step-01800", "step-00040", "--task", "nothing*"}, "no task in common"},
+                                         {{"step-01800", "published:LLaMA-2 70B", "--why"}, "--why"}}) {
+    Finished finished = compare(row.arguments);
+    INFO(row.arguments[0] << " " << row.arguments[1] << "\n" << finished.err);
+    CHECK(finished.exit_code == 2);
+    CHECK(contains(finished.err, row.says));
+  }
+}
+
+}  // namespace assay
