@@ -58,16 +58,18 @@ Json comparisons(ResultsDb& db, const std::vector<std::string>& labels, const Ta
 
 // Every checkpoint with audit forms, against the one with forms before it.
 Json audits(ResultsDb& db, const std::vector<StoredRun>& runs, const TaskRegistry& registry) {
-  std::vector<std::string> labels;
+  std::vector<std::string> labels;  // in order of their first runs, whatever those asked
+  std::set<std::string> asked;
   for (const StoredRun& run : runs) {
-    const auto records = db.tasks_of(run.id);
-    const bool any = std::any_of(records.begin(), records.end(),
-                                 [](const TaskRecord& record) { return starts_with(record.convention, kAuditPrefix); });
-    if (any && std::find(labels.begin(), labels.end(), run.label) == labels.end()) labels.push_back(run.label);
+    if (std::find(labels.begin(), labels.end(), run.label) == labels.end()) labels.push_back(run.label);
+    for (const TaskRecord& record : db.tasks_of(run.id)) {
+      if (starts_with(record.convention, kAuditPrefix)) asked.insert(run.label);
+    }
   }
   Json out = Json::array();
   std::optional<AuditSubject> before;
   for (const std::string& label : labels) {
+    if (!asked.count(label)) continue;
     AuditSubject subject = audit_subject(db, registry, label);
     out.push_back(to_json(audit(subject, before, {})));
     before = std::move(subject);

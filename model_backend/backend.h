@@ -35,7 +35,7 @@ struct BackendInfo {
 struct RunStats {
   int64_t requests_done = 0;
   int64_t requested_tokens = 0;  // what the requests would cost one by one
-  int64_t tree_tokens = 0;       // tokens in their prefix tree: the lower bound
+  int64_t tree_tokens = 0;       // tokens in their prefix tree, generated ones too: the lower bound
   int64_t computed_tokens = 0;   // rows that went through the layers
   int64_t generated_tokens = 0;  // of these, rows that continued a generated text
   int64_t head_rows = 0;         // rows that went through the output head

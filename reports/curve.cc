@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include <fmt/format.h>
 
 #include "core/error.h"
 #include "reports/distributions.h"
+#include "reports/multiple_testing.h"
 
 namespace assay {
 namespace {
@@ -170,12 +170,12 @@ void find_drops(CurveSet& set) {
     if (best + 1 < last) add(best, last, true);
   }
   set.pairs_tested = all.size();
-  std::vector<double> p;
+  std::vector<std::optional<double>> p;
   for (const Drop& drop : all) p.push_back(drop.p);
-  const std::vector<double> q = benjamini_hochberg(p);
+  const std::vector<std::optional<double>> q = benjamini_hochberg(p);
   for (size_t i = 0; i < all.size(); ++i) {
-    all[i].q = q[i];
-    if (q[i] < kAlpha) set.drops.push_back(all[i]);
+    all[i].q = *q[i];
+    if (all[i].q < kAlpha) set.drops.push_back(all[i]);
   }
 }
 
@@ -243,20 +243,6 @@ std::vector<ChangePoint> change_points(const std::vector<double>& x, const std::
   std::vector<ChangePoint> found;
   find_changes(scale_of(x), y, 0, x.size(), found);
   return found;
-}
-
-std::vector<double> benjamini_hochberg(const std::vector<double>& p) {
-  std::vector<size_t> order(p.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return p[a] > p[b]; });
-  std::vector<double> q(p.size());
-  double least = 1;
-  for (size_t i = 0; i < order.size(); ++i) {
-    const double rank = static_cast<double>(order.size() - i);
-    least = std::min(least, p[order[i]] * static_cast<double>(order.size()) / rank);
-    q[order[i]] = least;
-  }
-  return q;
 }
 
 CurveSet make_curves(const std::vector<ReportRow>& rows, const std::map<std::string, double>* tokens) {

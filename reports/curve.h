@@ -100,8 +100,6 @@ CurveSet make_curves(const std::vector<ReportRow>& rows, const std::map<std::str
 std::optional<Noise> noise_floor(const std::vector<double>& x, const std::vector<double>& y);
 Trend mann_kendall(const std::vector<double>& y);
 std::vector<ChangePoint> change_points(const std::vector<double>& x, const std::vector<double>& y);
-// q values in the order given (Benjamini and Hochberg 1995).
-std::vector<double> benjamini_hochberg(const std::vector<double>& p);
 // "7b-step-00100" -> "7b-step-*"
 std::string series_of(const std::string& label);
 

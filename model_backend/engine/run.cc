@@ -128,7 +128,8 @@ void Run::count_operations() {
 void Run::add_texts_to_batch() {
   for (size_t i = 0; i < texts_.size(); ++i) {
     add_text_row(*texts_[i], static_cast<int>(i));
-    if (texts_[i]->sequence.tokens() > 0) ++stats_.generated_tokens, ++stats_.requested_tokens;
+    if (texts_[i]->sequence.tokens() == 0) continue;
+    ++stats_.generated_tokens, ++stats_.requested_tokens, ++stats_.tree_tokens;
   }
 }
 

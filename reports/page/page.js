@@ -199,6 +199,7 @@ function flipsCell(comparison, row) {
   let text = "";
   if (isNumber(flips)) text = count(flips);
   else if (Array.isArray(flips)) text = flips.map(count).join(" / ");
+  else if (flips && isNumber(flips.a_better) && isNumber(flips.b_better)) text = `${count(flips.a_better)} / ${count(flips.b_better)}`;
   else if (flips && typeof flips === "object") text = Object.entries(flips).filter(([, value]) => isNumber(value)).map(([key, value]) => `${count(value)} ${key}`).join(", ");
   if (row.flipped && row.flipped.length) {
     return onDemand(text || count(row.flipped.length), () => el("ul", {class: "note"}, row.flipped.map((flip) => el("li", {}, flip.item, ": ", verdictWord(flip.a), " → ", verdictWord(flip.b)))));
@@ -241,14 +242,14 @@ const kAuditWords = {decorated: "decorated: the gain is exam technique", not_sho
 
 function auditsSection(section) {
   data.audits.forEach((audit, index) => {
-    const [low, high] = scaleOf(audit.tests, (test) => test.effect);
+    const [low, high] = scaleOf(audit.tests.filter((test) => test.unit !== "bits"), (test) => test.effect);
     const columns = [
       {title: "Test", first: true, value: (test) => test.name, cell: (test) => [test.name, test.language && el("span", {class: "small"}, " " + test.language)]},
-      {title: "Effect and 95 % interval", plain: true, value: () => "", cell: (test) => interval(test.effect, test.ci95, low, high, test.found)},
-      {title: "Effect", number: true, value: (test) => test.effect, cell: (test) => [signed(test.effect), test.ci95 && el("span", {class: "small"}, ` [${signed(test.ci95[0], 3)}, ${signed(test.ci95[1], 3)}]`)]},
+      {title: "Effect and 95 % interval", plain: true, value: () => "", cell: (test) => test.unit === "bits" ? "" : interval(test.effect, test.ci95, low, high, test.found)},
+      {title: "Effect", number: true, value: (test) => test.effect, cell: (test) => [signed(test.effect), test.unit === "bits" ? " bits" : "", test.ci95 && el("span", {class: "small"}, ` [${signed(test.ci95[0], 3)}, ${signed(test.ci95[1], 3)}]`)]},
       {title: "p", number: true, value: (test) => test.p, cell: (test) => small(test.p)},
       {title: "Items", number: true, value: (test) => test.n, cell: (test) => count(test.n)},
-      {title: "Finding", value: (test) => test.found, cell: (test) => test.found ? el("span", {class: "verdict decorated"}, "● technique") : ""},
+      {title: "Finding", value: (test) => test.found, cell: (test) => test.found ? el("span", {class: "verdict decorated"}, "● technique") : test.contamination ? "● contamination" : ""},
       {title: "Null and evidence", plain: true, value: () => "", kind: () => "long", cell: (test) => [test.what, test.what && test.null && el("br"), test.null && el("span", {class: "small"}, "null: " + test.null)]},
     ];
     section.append(el("h3", {}, audit.checkpoint, audit.against ? [el("span", {class: "dim"}, " against "), audit.against] : "", " ",

@@ -90,13 +90,6 @@ TEST_CASE("a straight line has no change point, with noise in at most 5 of 100")
   CHECK(found <= 0.05 * kTrials);
 }
 
-TEST_CASE("false discoveries are controlled as Benjamini and Hochberg do") {
-  const Json golden = goldens();
-  const auto q = benjamini_hochberg(golden["benjamini_hochberg"]);
-  for (size_t i = 0; i < q.size(); ++i) CHECK(q[i] == Approx(golden["benjamini_hochberg_q"][i].get<double>()));
-  CHECK(benjamini_hochberg({}).empty());
-}
-
 TEST_CASE("a drop beyond items and noise is warned of, with its interval") {
   const CurveSet set = make_curves(rows_of({0.30, 0.41, 0.50, 0.52, 0.33, 0.54, 0.55}, 0.02));
   REQUIRE(set.drops.size() == 1);
