@@ -47,6 +47,10 @@ void try_language(Language language, const std::string& data, const std::vector<
   for (const Json& solution : solutions) {
     for (const Json& problem : problems) {
       if (!starts_with(problem["name"].get<std::string>(), solution["problem"].get<std::string>())) continue;
+      if (language == Language::kJavaScript && starts_with(problem["name"].get<std::string>(), "HumanEval_51_")) {
+        testing::skip("js: the data's own tests of HumanEval_51 do not parse (a line break inside a string)");
+        continue;
+      }
       for (const Twin& twin : twins) {
         ProgramJob job;
         job.language = language;
