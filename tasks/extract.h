@@ -9,9 +9,8 @@
 //   map                 `mapping_dict`, `default_value` (absent: none found)
 //   take_first take_first_k majority_vote      which of the n texts stay; `k`; ties go to the first seen
 //   last_number         (ours) the last number of the text
-//   final_answer        (ours) what follows the last "the answer is" or, with `language: zh`, "答案是" / "答案为", to
-//   the
-//                       end of its sentence or line
+//   final_answer        (ours) what follows the last "the answer is" or, with `language: zh`, "答案是" / "答案为",
+//                       to the end of its sentence or line
 //   number              (ours) the first number inside what was found so far
 //   truncate            (ours) the text before the first of `until`
 //   code_block          (ours) the first fenced block; `otherwise: text` keeps a text that has none, else none found

@@ -34,11 +34,9 @@ struct EncodedRequest {
 
 // Pure; any thread. A text that the tokenizer can't encode makes a kFailed request.
 //   loglikelihood  input = (context + continuation) without its last token; longer than the context length: cut from
-//   the
-//                  left where the request says so, else kTooLong. A continuation that alone is longer is kTooLong.
+//                  the left where the request says so, else kTooLong. A continuation that alone is longer is kTooLong.
 //   rolling        disjoint windows of the context length; the first begins with BOS (else EOS), the later ones with
-//   one
-//                  token of what came before, the last one with as much of it as fits.
+//                  one token of what came before, the last one with as much of it as fits.
 //   generate       context + max_tokens longer than the context length: the context is cut from the left where the
 //                  request says so; else fewer tokens are generated; kTooLong when not one fits.
 EncodedRequest encode_request(const Tokenizer& tokenizer, const Request& request, int context_length);
