@@ -31,6 +31,21 @@ std::string last_part(const std::string& path) {
   return clean.has_filename() ? clean.filename().string() : clean.parent_path().filename().string();
 }
 
+// The folders of task files that earlier runs of these checkpoints were given.
+std::vector<std::string> stored_includes(ResultsDb& db, const std::vector<std::string>& selectors) {
+  std::vector<std::string> folders;
+  for (const std::string& selector : selectors) {
+    if (selector.empty()) continue;
+    for (const StoredRun& run : db.find_runs(selector)) {
+      if (!run.settings.contains("include")) continue;
+      for (const std::string& folder : run.settings["include"].get<std::vector<std::string>>()) {
+        if (std::find(folders.begin(), folders.end(), folder) == folders.end()) folders.push_back(folder);
+      }
+    }
+  }
+  return folders;
+}
+
 Named look_up(ResultsDb& db, const TaskRegistry& registry, const std::string& selector, const std::string& model) {
   Named named;
   named.model = model;
@@ -189,16 +204,19 @@ AuditSubject audit_subject(ResultsDb& db, const TaskRegistry& registry, const st
 
 AuditResult audit_checkpoint(const AuditConfig& config, const AuditRules& rules, const std::atomic<bool>& cancelled) {
   if (is_published_selector(config.subject)) return audit_published_models(config.subject, config.against, rules);
-  const TaskRegistry registry = load_registry(config.run.places.include);
+  AuditConfig own = config;
+  TaskRegistry registry;
   std::vector<Named> checkpoints;
   std::vector<const Task*> tasks;
   {
     auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadWrite);
+    if (own.run.places.include.empty()) own.run.places.include = stored_includes(*db, {config.subject, config.against});
+    registry = load_registry(own.run.places.include);
     checkpoints.push_back(look_up(*db, registry, config.subject, config.run.model));
     if (!config.against.empty()) checkpoints.push_back(look_up(*db, registry, config.against, config.against_model));
     tasks = audited_tasks(registry, checkpoints.front(), config.run.tasks);
   }
-  for (const Named& named : checkpoints) complete(config, named, tasks, cancelled);
+  for (const Named& named : checkpoints) complete(own, named, tasks, cancelled);
   auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadOnly);
   std::optional<AuditSubject> against;
   if (checkpoints.size() > 1) against = audit_subject(*db, registry, checkpoints[1].label);

@@ -483,22 +483,23 @@ RunOutcome CheckpointSeries::score(const std::string& model, const std::string& 
                                    const std::atomic<bool>& cancelled) {
   State& s = *state_;
   RunOutcome outcome;
+  RunConfig config = s.config;
+  config.model = model, config.name = name;
+  std::vector<PreparedTask> tasks = s.many ? s.tasks : std::move(s.tasks);
+  std::optional<ChatRenderer> renderer;
   try {
     s.open(model);
+    if (auto made = make_renderer(config, *s.backend, tasks)) renderer.emplace(std::move(*made));
+    check_capabilities(*s.backend, tasks);
+    if (renderer) apply_chat_template(*renderer, tasks);
   } catch (const Error& error) {
     s.backend.reset();
     outcome.broken = error;
     return outcome;
   }
   const auto begin = Clock::now();
-  RunConfig config = s.config;
-  config.model = model, config.name = name;
   Backend& backend = *s.backend;
   ResultsDb& db = *s.db;
-  std::vector<PreparedTask> tasks = s.many ? s.tasks : std::move(s.tasks);
-  const std::optional<ChatRenderer> renderer = make_renderer(config, backend, tasks);
-  check_capabilities(backend, tasks);
-  if (renderer) apply_chat_template(*renderer, tasks);
   hash_requests(tasks, backend.info().identity);
   const int64_t run_id = db.begin_run(run_record(config, backend.info(), s.records, tasks));
   store_plan(db, run_id, s.records, tasks);

@@ -76,7 +76,7 @@ TEST_CASE("a second audit asks nothing again, and labels are enough") {
   config.subject = checkpoint("step-00100");
   const Json first = to_json(audit_checkpoint(config, {}, cancelled));
   CHECK(first["verdict"] == "too_few");
-  config.subject = "step-00100", config.run.tasks = "", config.run.model = "";
+  config.subject = "step-00100", config.run.tasks = "", config.run.model = "", config.run.places.include = {};
   CHECK(to_json(audit_checkpoint(config, {}, cancelled)) == first);
   auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadOnly);
   CHECK(db->find_runs("").size() == 1);
