@@ -198,7 +198,8 @@ TEST_CASE("a system prompt is compared on the same items") {
   REQUIRE(study.exit_code == 0);
   const Finished json = run_assay(
       plus(bench.run_words(model), {"--judge", judge, "--system-prompt", system, "--compare-system-prompt", "--json"}));
-  for (const Json& row : parse_json(json.out, "study")["rows"]) {
+  const Json rows = parse_json(json.out, "study");
+  for (const Json& row : rows["rows"]) {
     if (row["metric"] != "score") continue;
     CHECK(row["difference"] == 3);
     CHECK(row["ci95"] == Json{3.0, 3.0});
