@@ -30,9 +30,9 @@ endfunction()
 
 # assay_test(NAME SOURCES a_test.cc LINKS lib ...): a Catch2 program, one CTest entry.
 # Tests find ../shared through the environment variable ASSAY_SHARED or beside the source tree; see tests/support.h.
-# LABELS slow: too slow under the sanitizers, left out of that build.
+# SERIAL: no other test runs meanwhile. LABELS slow: too slow under the sanitizers, left out of that build.
 function(assay_test name)
-  cmake_parse_arguments(arg "OWN_HEADERS" "TIMEOUT" "SOURCES;LINKS;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "OWN_HEADERS;SERIAL" "TIMEOUT" "SOURCES;LINKS;LABELS" ${ARGN})
   if(ASSAY_SANITIZE AND "slow" IN_LIST arg_LABELS)
     message(STATUS "Left out of the sanitizers' build, too slow there: ${name}")
     return()
@@ -48,5 +48,5 @@ function(assay_test name)
   endif()
   # A waiting libgomp thread that spins makes the engine many times slower on a busy machine.
   set_tests_properties(${name} PROPERTIES
-    TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}" ENVIRONMENT OMP_WAIT_POLICY=passive)
+    RUN_SERIAL ${arg_SERIAL} TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}" ENVIRONMENT OMP_WAIT_POLICY=passive)
 endfunction()

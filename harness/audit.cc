@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <set>
 
@@ -11,6 +12,7 @@
 #include "core/text.h"
 #include "harness/compare_sides.h"
 #include "harness/run.h"
+#include "reports/ngram_overlap.h"
 #include "tasks/audit_forms.h"
 
 namespace assay {
@@ -178,18 +180,79 @@ AuditResult audit_published_models(const std::string& a, const std::string& b, c
   return audit_published(a, b, shared_scores(find_side(nullptr, a), find_side(nullptr, b)), rules);
 }
 
-}  // namespace
-
-AuditSubject audit_subject(ResultsDb& db, const TaskRegistry& registry, const std::string& label) {
-  std::map<std::string, std::pair<int64_t, const Task*>> newest;  // form key -> run
+// The newest run of each form: form key -> run, form.
+std::map<std::string, std::pair<int64_t, const Task*>> newest_forms(ResultsDb& db, const TaskRegistry& registry,
+                                                                    const std::string& label) {
+  std::map<std::string, std::pair<int64_t, const Task*>> newest;
   for (const StoredRun& run : db.find_runs(label)) {
     for (const TaskRecord& record : db.tasks_of(run.id)) {
       const Task* form = registry.find_task(record.task + "@" + record.convention);
       if (form && form->form_of) newest[form->key()] = {run.id, form};
     }
   }
+  return newest;
+}
+
+// Every string in the value, on lines of their own: one document.
+void append_strings(const Json& value, std::string& out) {
+  if (value.is_string()) {
+    out += value.get_ref<const std::string&>() + "\n";
+  } else if (value.is_structured()) {
+    for (const Json& inner : value) append_strings(inner, out);
+  }
+}
+
+void read_training_file(const std::string& path, NgramOverlap& overlap) {
+  if (!ends_with(path, ".jsonl")) return overlap.read(read_file(path));
+  std::ifstream file(path);
+  if (!file) throw_input(path, "can't be opened", "give a file or folder of the training text");
+  int64_t number = 0;
+  for (std::string line; std::getline(file, line);) {
+    ++number;
+    if (strip(line).empty()) continue;
+    std::string text;
+    append_strings(parse_json(line, fmt::format("{}:{}", path, number)), text);
+    overlap.read(text);
+  }
+}
+
+}  // namespace
+
+void look_up_in_training_text(ResultsDb& db, const TaskRegistry& registry, const std::vector<std::string>& paths,
+                              AuditSubject& subject) {
+  NgramOverlap overlap;
+  std::vector<std::pair<std::string, std::string>> items;  // language, item; as numbered by `overlap`
+  for (const auto& [key, place] : newest_forms(db, registry, subject.label)) {
+    const auto& [run, form] = place;
+    if (form->convention != std::string(kAuditPrefix) + "verbatim") continue;  // its two halves are the whole item
+    for (const StoredItem& item : db.items_of(run, form->name, form->convention)) {
+      overlap.add_item(item.prompt.context.substr(item.prompt.shared_bytes) + item.prompt.target);
+      items.emplace_back(form->form_of->audit->language, form->form_of->key() + "/" + item.prompt.item_id);
+    }
+  }
+  for (const std::string& path : paths) {
+    if (!fs::exists(path)) throw_input(path, "is not there", "give a file or folder of the training text");
+    if (!fs::is_directory(path)) {
+      read_training_file(path, overlap);
+      continue;
+    }
+    for (const auto& entry : fs::recursive_directory_iterator(path)) {
+      if (entry.is_regular_file()) read_training_file(entry.path().string(), overlap);
+    }
+  }
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (overlap.items()[i] == NgramOverlap::Seen::kTooShort) continue;
+    for (AuditPart& part : subject.parts) {
+      if (part.language == items[i].first) {
+        part.in_training_text[items[i].second] = overlap.items()[i] == NgramOverlap::Seen::kYes;
+      }
+    }
+  }
+}
+
+AuditSubject audit_subject(ResultsDb& db, const TaskRegistry& registry, const std::string& label) {
   std::map<std::string, AuditPart> parts;
-  for (const auto& [unused, place] : newest) {
+  for (const auto& [unused, place] : newest_forms(db, registry, label)) {
     const auto& [run, form] = place;
     AuditPart& part = parts[form->form_of->audit->language];
     part.language = form->form_of->audit->language;
@@ -220,7 +283,9 @@ AuditResult audit_checkpoint(const AuditConfig& config, const AuditRules& rules,
   auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadOnly);
   std::optional<AuditSubject> against;
   if (checkpoints.size() > 1) against = audit_subject(*db, registry, checkpoints[1].label);
-  return audit(audit_subject(*db, registry, checkpoints[0].label), against, rules);
+  AuditSubject subject = audit_subject(*db, registry, checkpoints[0].label);
+  if (!config.training_text.empty()) look_up_in_training_text(*db, registry, config.training_text, subject);
+  return audit(subject, against, rules);
 }
 
 }  // namespace assay

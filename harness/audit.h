@@ -18,6 +18,9 @@ struct AuditConfig {
   std::string subject;        // A: run id, label, a checkpoint's path, or published:MODEL (then B too)
   std::string against;        // B; empty = none
   std::string against_model;  // as run.model, for B
+  // Files or folders of text that A was trained on: .jsonl (the strings of each object are one document), any other
+  // name is one document of plain text. Empty: not known.
+  std::vector<std::string> training_text;
 };
 
 // Runs what is missing, then reads and judges. Throws Error(kInput) where a label is not known and no model is given,
@@ -27,5 +30,10 @@ AuditResult audit_checkpoint(const AuditConfig& config, const AuditRules& rules,
 // What the database holds for a checkpoint's audit forms: the newest run of each task and form. Empty parts are left
 // out.
 AuditSubject audit_subject(ResultsDb& db, const TaskRegistry& registry, const std::string& label);
+
+// Looks the subject's items up in the texts at `paths` (AuditConfig::training_text) and notes which stand there.
+// Throws Error(kInput) for a path that is not there or a bad line.
+void look_up_in_training_text(ResultsDb& db, const TaskRegistry& registry, const std::vector<std::string>& paths,
+                              AuditSubject& subject);
 
 }  // namespace assay

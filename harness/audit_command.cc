@@ -29,6 +29,8 @@ void declare_audit(CLI::App& command, int& exit_code) {
   command.add_option("A", options->config.subject, "The checkpoint: its label, a run's id, or its path")->required();
   command.add_option("--against", options->config.against, "An earlier checkpoint: the change since then is audited");
   command.add_option("--against-model", options->config.against_model, "Where its weights lie (default: as stored)");
+  command.add_option("--training-text", options->config.training_text,
+                     "Text that A was trained on: are the items in it? A file or folder; .jsonl is read line by line");
   add_run_flags(command, options->config.run);
   command.get_option("--model")->required(false);
   command.get_option("--tasks")->required(false);

@@ -12,6 +12,7 @@
 #include "core/text.h"
 #include "harness/commands.h"
 #include "harness/sandbox_flags.h"
+#include "model_backend/engine/ops.h"
 #include "sandbox/interpreter.h"
 #include "sandbox/sandbox.h"
 
@@ -51,6 +52,32 @@ Json sandbox_json(const SandboxFlags& flags) {
   return out;
 }
 
+// What the engine would name as its numerics, here; enters the identity of every request.
+std::string cpu_numerics() {
+  return make_cpu_ops(Precision::kFloat32, 1)->numerics();
+}
+
+// The devices that the engine can use, by number; `why_none`: what stands in the way of the first.
+Json gpus_json(std::string& why_none) {
+  Json out = Json::array();
+  for (int index = 0;; ++index) {
+    try {
+      out.push_back({{"index", index}, {"name", make_cuda_ops(Precision::kFloat32, index)->numerics()}});
+    } catch (const Error& error) {
+      if (index == 0) why_none = error.what();
+      return out;
+    }
+  }
+}
+
+// Those that a reader of a result may want to know; the engine's stand in the numerics.
+Json libraries_json() {
+  return {{"fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)},
+          {"nlohmann_json", fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR,
+                                        NLOHMANN_JSON_VERSION_PATCH)},
+          {"CLI11", CLI11_VERSION}};
+}
+
 void print_rows(const Json& rows) {
   for (const Json& row : rows) {
     const std::string why = row["why"].get<std::string>();
@@ -60,19 +87,31 @@ void print_rows(const Json& rows) {
 }
 
 int doctor(const SandboxFlags& flags, bool json) {
-  const Json report = {{"cpu", {{"name", cpu_name()}, {"cores", std::thread::hardware_concurrency()}}},
-                       {"gpus", Json::array()},
-                       {"sandbox", sandbox_json(flags)},
-                       {"libraries", {{"fmt", FMT_VERSION}}}};
+  std::string why_no_gpu;
+  const Json gpus = gpus_json(why_no_gpu);
+  const Json report = {
+      {"cpu", {{"name", cpu_name()}, {"cores", std::thread::hardware_concurrency()}, {"numerics", cpu_numerics()}}},
+      {"gpus", gpus},
+      {"why_no_gpu", why_no_gpu},
+      {"sandbox", sandbox_json(flags)},
+      {"libraries", libraries_json()}};
   const Json& sandbox = report["sandbox"];
   if (json) {
     std::printf("%s\n", dump_json(report, 2).c_str());
   } else {
-    std::printf("cpu: %s, %u cores\n%s\n", report["cpu"]["name"].get<std::string>().c_str(),
-                std::thread::hardware_concurrency(), sandbox["summary"].get<std::string>().c_str());
+    std::printf("cpu: %s, %u cores\n  %s\n", report["cpu"]["name"].get<std::string>().c_str(),
+                std::thread::hardware_concurrency(), report["cpu"]["numerics"].get<std::string>().c_str());
+    for (const Json& gpu : gpus)
+      std::printf("gpu %d: %s\n", gpu["index"].get<int>(), gpu["name"].get<std::string>().c_str());
+    if (gpus.empty()) std::printf("gpu: none; %s\n", why_no_gpu.c_str());
+    std::printf("%s\n", sandbox["summary"].get<std::string>().c_str());
     print_rows(sandbox["mechanisms"]);
     std::printf("languages of programs:\n");
     print_rows(sandbox["languages"]);
+    std::printf("libraries:\n");
+    for (const auto& [name, version] : report["libraries"].items()) {
+      std::printf("  %-14s %s\n", name.c_str(), version.get<std::string>().c_str());
+    }
   }
   return sandbox["mode"].is_null() ? kExitIncomplete : kExitDone;
 }

@@ -209,6 +209,7 @@ class PartAudit {
     letter_bias();
     order_of_the_file();
     verbatim();
+    training_text();
   }
 
   void order_of_the_file() {
@@ -241,6 +242,32 @@ class PartAudit {
     AuditTest& test = add("second half word for word", "nobody continues an unseen item word for word", whole,
                           fmt::format("{:.1f} % of the items (effect: their share)", 100 * mean_of(whole).value));
     test.contamination = lower_bound(mean_of(whole), kZ95) > kVerbatimShare;
+  }
+
+  void training_text() {
+    Abilities found;
+    Abilities seen, unseen;
+    const Abilities plain = abilities(a_, "orders", true);
+    for (const auto& [item, is_there] : a_.in_training_text) {
+      found[item] = is_there;
+      if (auto ability = plain.find(item); ability != plain.end()) (is_there ? seen : unseen).insert(*ability);
+    }
+    if (found.empty()) return;
+    const Estimate share = mean_of(found);
+    AuditTest& test =
+        add("words in the training text", "no item stands in the training text", found,
+            fmt::format("{:.1f} % of the items have 13 words in a row there (effect: their share)", 100 * share.value));
+    test.contamination = lower_bound(share, kZ95) > kVerbatimShare;
+    if (seen.size() < 2 || unseen.size() < 2) return;
+    const Estimate on_seen = mean_of(seen), on_unseen = mean_of(unseen);
+    Estimate difference;
+    difference.value = on_seen.value - on_unseen.value;
+    difference.stderr_ = std::hypot(error_of(on_seen), error_of(on_unseen));
+    result_.tests.push_back(make_test(a_.language, "ability on items of the training text",
+                                      "these items are answered as well as the others", difference,
+                                      seen.size() + unseen.size()));
+    result_.tests.back().what = fmt::format("ability {:.2f} on {} items that stand there, {:.2f} on {} that do not",
+                                            on_seen.value, seen.size(), on_unseen.value, unseen.size());
   }
 
   void right_in_every_order() {
@@ -364,12 +391,14 @@ AuditResult audit(const AuditSubject& subject, const std::optional<AuditSubject>
 
 AuditSubject sampled(const AuditSubject& subject, double share, uint64_t seed) {
   AuditSubject out = subject;
+  auto left_out = [&](const std::string& item) {
+    return static_cast<double>(stable_hash(seed, item) >> 11) * 0x1p-53 >= share;
+  };
   for (AuditPart& part : out.parts) {
     for (auto& [unused, answers] : part.forms) {
-      std::erase_if(answers, [&](const AuditAnswer& answer) {
-        return static_cast<double>(stable_hash(seed, answer.item) >> 11) * 0x1p-53 >= share;
-      });
+      std::erase_if(answers, [&](const AuditAnswer& answer) { return left_out(answer.item); });
     }
+    std::erase_if(part.in_training_text, [&](const auto& entry) { return left_out(entry.first); });
   }
   return out;
 }

@@ -16,12 +16,13 @@
 //     P Q R. Found when K0 - K1, K0 - K2 lie above `margin` and K0 - 2K1, K0 - 2K2 above 0: more than half of what
 //     letters show is gone under another name of the same options.
 //
-// Two more ask whether the items themselves were learned (contamination). They do not decide about technique:
+// Others ask whether the items themselves were learned (contamination). They do not decide about technique:
 //   order of the test set: whether a row of neighbouring items is more likely in the file's order than shuffled.
-//   Nothing
-//     but having seen the file can make it so; the row is the unit, the shuffles of a row are averaged (Oren et al.
-//     2023, "Proving test set contamination in black-box language models", the sharded test). Effect in bits a row.
+//     Nothing but having seen the file can make it so; the row is the unit, the shuffles of a row are averaged (Oren et
+//     al. 2023, "Proving test set contamination in black-box language models", the sharded test). Effect in bits a row.
 //   verbatim: share of items whose second half greedy decoding would write word for word after the first.
+//   n-gram overlap, where a training text is given: share of items that stand in it, and the ability on these less that
+//     on the others (two samples, Welch).
 //
 // Both deciding ones at one-sided level alpha / (2 x number of languages): a checkpoint without technique is named with
 // probability at most alpha. The thresholds are choices, not estimates: docs/decisions/0011-the-audit.md has their
@@ -51,6 +52,9 @@ struct AuditAnswer {
 struct AuditPart {
   std::string language;                                   // "en", "zh"
   std::map<std::string, std::vector<AuditAnswer>> forms;  // "orders", "digits", ... -> answers
+  // Items whose words were looked for in a training text (reports/ngram_overlap.h), and whether they stand there.
+  // Empty: no text was given.
+  std::map<std::string, bool> in_training_text;
 };
 struct AuditSubject {
   std::string label;

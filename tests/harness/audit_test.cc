@@ -2,6 +2,7 @@
 // drawn.
 #include "harness/audit.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdio>
 
@@ -80,6 +81,18 @@ TEST_CASE("a second audit asks nothing again, and labels are enough") {
   CHECK(to_json(audit_checkpoint(config, {}, cancelled)) == first);
   auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadOnly);
   CHECK(db->find_runs("").size() == 1);
+
+  // The items in the exam's own words as training text, one of them in a line of JSON.
+  const StoredItem item = db->items_of(1, "sample_mc_animals", std::string(kAuditPrefix) + "orders").at(0);
+  const std::string text = item.prompt.context.substr(item.prompt.shared_bytes);
+  config.training_text = {folder.write("corpus.jsonl", Json{{"id", 7}, {"text", "Before. " + text}}.dump() + "\n")};
+  const Json with_text = to_json(audit_checkpoint(config, {}, cancelled));
+  const auto found = std::find_if(with_text["tests"].begin(), with_text["tests"].end(),
+                                  [](const Json& test) { return test["name"] == "words in the training text"; });
+  REQUIRE(found != with_text["tests"].end());
+  CHECK((*found)["effect"].get<double>() == Approx(0.2));  // one item of five
+  config.training_text = {folder.file("missing")};
+  CHECK_THROWS_WITH(audit_checkpoint(config, {}, cancelled), Catch::Contains("missing"));
 }
 
 TEST_CASE("published numbers alone: twenty million exam questions are named, a chat model of the same base is not") {

@@ -1,5 +1,6 @@
 #include "reports/audit.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <random>
@@ -191,6 +192,34 @@ TEST_CASE("the JSON form has the agreed keys") {
     for (const char* key : {"name", "null", "effect", "ci95", "p", "n"}) CHECK(test.contains(key));
   }
   CHECK_THAT(render_audit(audit(after, before, {})), Catch::Contains("verdict: decorated"));
+}
+
+TEST_CASE("items of the training text: their share, and what is gained on them") {
+  std::mt19937_64 random(3);
+  AuditSubject subject = simulate("a", {0.3, 1, 0}, 400, random);
+  AuditPart& part = subject.parts[0];
+  for (int i = 0; i < 400; ++i) part.in_training_text[std::to_string(i)] = i < 100;
+  for (AuditAnswer& answer : part.forms["orders"]) {
+    if (std::stoi(answer.item) < 100) answer.value = 1;  // learned by heart
+  }
+  const AuditResult result = audit(subject, std::nullopt, {});
+  auto test = [&](const std::string& name) {
+    return *std::find_if(result.tests.begin(), result.tests.end(),
+                         [&](const AuditTest& one) { return one.name == name; });
+  };
+  CHECK(test("words in the training text").effect == Approx(0.25));
+  CHECK(test("words in the training text").contamination);
+  const AuditTest gained = test("ability on items of the training text");
+  CHECK(gained.n == 400);
+  CHECK(*gained.low > 0.5);
+  CHECK(*gained.high < 0.9);
+  CHECK_THAT(result.sentence, Catch::Contains("Sign of contamination (en): words in the training text, 25.0 %"));
+
+  for (auto& [unused, is_there] : part.in_training_text) is_there = false;
+  for (const AuditTest& one : audit(subject, std::nullopt, {}).tests) {
+    CHECK_FALSE((one.name == "words in the training text" && one.contamination));
+    CHECK(one.name != "ability on items of the training text");
+  }
 }
 
 }  // namespace
