@@ -18,10 +18,14 @@ endif()
 
 # assay_library(NAME [OWN_HEADERS] SOURCES a.cc b.cc LINKS other ...): a static library with our flags.
 # The headers that nearly every file reads are parsed once, in core/CMakeLists.txt; OWN_HEADERS is for a library whose
-# compiler flags differ, so that it can't share them.
+# compiler flags differ, so that it can't share them. ALONE: each file by itself also in a build that compiles several
+# as one (the release and asan presets); for files that read themselves once per instruction set, and for CUDA.
 function(assay_library name)
-  cmake_parse_arguments(arg "OWN_HEADERS" "" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(arg "OWN_HEADERS;ALONE" "" "SOURCES;LINKS" ${ARGN})
   add_library(${name} STATIC ${arg_SOURCES})
+  if(arg_ALONE)
+    set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
+  endif()
   target_link_libraries(${name} PUBLIC assay_flags ${arg_LINKS})
   if(NOT arg_OWN_HEADERS AND NOT name STREQUAL assay_core)
     target_precompile_headers(${name} REUSE_FROM assay_core)

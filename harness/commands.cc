@@ -30,13 +30,13 @@ namespace assay {
 
 std::atomic<bool> g_cancelled{false};
 
-namespace {
-
 void print(const std::string& text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
     throw_world("standard output", "cannot write");
   }
 }
+
+namespace {
 
 void print_json(const Json& value) {
   print(dump_json(value, 2) + "\n");

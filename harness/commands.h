@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <string>
 
 namespace CLI {
 class App;
@@ -17,6 +18,9 @@ inline constexpr int kExitWorld = 3;
 
 // Set by Ctrl-C: work ends soon, with what is done kept.
 extern std::atomic<bool> g_cancelled;
+
+// Writes all of it to standard output now; throws where that can't be.
+void print(const std::string& text);
 
 // Each declares its flags on the subcommand and stores the action that runs it; `exit_code` receives the result.
 void declare_run(CLI::App& command, int& exit_code);

@@ -26,12 +26,6 @@ struct CompareOptions {
   bool flips = false, why = false, json = false;
 };
 
-void print(const std::string& text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    throw_world("standard output", "cannot write");
-  }
-}
-
 // Task files of the runs' own folders, unless others are given.
 TaskRegistry registry_for(const CompareOptions& options, const std::vector<CompareSide>& sides) {
   std::vector<std::string> include = options.places.include;

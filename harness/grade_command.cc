@@ -42,10 +42,6 @@ struct Agreement {
   std::vector<Difference> differences;
 };
 
-void print(const std::string& text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) throw_world("standard output", "cannot write");
-}
-
 // Calls `use` for every answered turn of the chosen tasks.
 template <typename Use>
 void for_each_answer(ResultsDb& db, const GradeOptions& options, Use&& use) {

@@ -73,9 +73,7 @@ int judge_command(JudgeOptions options) {
                         {"money", outcome.money},
                         {"events", outcome.stats.events}});
   }
-  const std::string text =
-      options.json ? dump_json(outcomes, 2) + "\n" : render_judged(db->report_rows(ids), ReportOptions{});
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) throw_world("standard output", "cannot write");
+  print(options.json ? dump_json(outcomes, 2) + "\n" : render_judged(db->report_rows(ids), ReportOptions{}));
   return complete ? kExitDone : kExitIncomplete;
 }
 

@@ -386,7 +386,7 @@ Value filter_select(Runtime& runtime, const Value& self, Args arguments) {
   });
 }
 
-constexpr Filter kFilters[] = {
+constexpr Filter kSequenceFilters[] = {
     {"batch", filter_batch},
     {"count", filter_length},
     {"dictsort", filter_dictsort},
@@ -414,7 +414,7 @@ constexpr Filter kFilters[] = {
 }  // namespace
 
 Function::Body find_sequence_filter(const std::string& name) {
-  for (const Filter& filter : kFilters) {
+  for (const Filter& filter : kSequenceFilters) {
     if (name == filter.name) return filter.body;
   }
   return nullptr;

@@ -17,13 +17,9 @@ namespace {
 
 using Args = const Arguments&;
 
-Value make(Runtime& runtime, std::string text) {
-  return runtime.heap.string(std::move(text));
-}
-
 // soft_str of Jinja: texts as they are, anything else printed.
 Value as_text(Runtime& runtime, const Value& value) {
-  return value.is_string() ? value : make(runtime, str(runtime, value));
+  return value.is_string() ? value : runtime.heap.string(str(runtime, value));
 }
 
 const std::string& require_text(const Value& value) {
@@ -63,7 +59,8 @@ Value filter_center(Runtime& runtime, const Value& self, Args arguments) {
 Value filter_replace(Runtime& runtime, const Value& self, Args arguments) {
   ArgumentReader read(runtime, "replace", arguments, {"old", "new", "count"}, 2);
   Arguments texts;
-  texts.positional = {make(runtime, str(runtime, read.value(0))), make(runtime, str(runtime, read.value(1)))};
+  texts.positional = {runtime.heap.string(str(runtime, read.value(0))),
+                      runtime.heap.string(str(runtime, read.value(1)))};
   if (!read.value(2).is_none()) texts.positional.push_back(read.value(2));
   return method_of(runtime, "replace", self, texts);
 }
@@ -91,7 +88,7 @@ Value filter_forceescape(Runtime& runtime, const Value& self, Args arguments) {
 
 Value filter_striptags(Runtime& runtime, const Value& self, Args arguments) {
   ArgumentReader read(runtime, "striptags", arguments, {});
-  return make(runtime, strip_tags(str(runtime, self)));
+  return runtime.heap.string(strip_tags(str(runtime, self)));
 }
 
 Value filter_title(Runtime& runtime, const Value& self, Args arguments) {
@@ -102,7 +99,7 @@ Value filter_title(Runtime& runtime, const Value& self, Args arguments) {
     c = begins ? upper(c) : lower(c);
     begins = is_space(c) || std::u32string_view(U"-({[<").find(c) != std::u32string_view::npos;
   }
-  return make(runtime, encode(points));
+  return runtime.heap.string(encode(points));
 }
 
 Value filter_format(Runtime& runtime, const Value& self, Args arguments) {
@@ -113,7 +110,7 @@ Value filter_format(Runtime& runtime, const Value& self, Args arguments) {
   if (arguments.named.empty())
     return format_percent(runtime, format.string(), runtime.heap.tuple(arguments.positional));
   Dict* named = runtime.heap.make<Dict>();
-  for (const auto& [name, value] : arguments.named) named->set(make(runtime, name), value);
+  for (const auto& [name, value] : arguments.named) named->set(runtime.heap.string(name), value);
   return format_percent(runtime, format.string(), Value(named));
 }
 
@@ -138,14 +135,14 @@ Value filter_indent(Runtime& runtime, const Value& self, Args arguments) {
   const bool first = read.boolean(1, false), blank = read.boolean(2, false);
   std::string out;
   bool is_first = true;
-  for (const std::string& line : lines_of(runtime, make(runtime, require_text(self) + "\n"))) {
+  for (const std::string& line : lines_of(runtime, runtime.heap.string(require_text(self) + "\n"))) {
     if (!is_first) out += '\n';
     if (is_first ? first : (blank || !line.empty())) out += indention;
     out += line;
     is_first = false;
     if (out.size() > runtime.heap.max_bytes()) runtime.heap.charge_bytes(out.size());
   }
-  return make(runtime, std::move(out));
+  return runtime.heap.string(std::move(out));
 }
 
 Value filter_truncate(Runtime& runtime, const Value& self, Args arguments) {
@@ -163,7 +160,7 @@ Value filter_truncate(Runtime& runtime, const Value& self, Args arguments) {
   if (count <= length || count - length <= leeway) return self;
   std::string_view kept = code_point_range(text, 0, static_cast<size_t>(length - end_length));
   if (!read.boolean(1, false)) kept = kept.substr(0, std::min(kept.rfind(' '), kept.size()));
-  return make(runtime, std::string(kept) + end);
+  return runtime.heap.string(std::string(kept) + end);
 }
 
 Value filter_wordcount(Runtime& runtime, const Value& self, Args arguments) {
@@ -271,7 +268,7 @@ Value filter_wordwrap(Runtime& runtime, const Value& self, Args arguments) {
     }
     if (out.size() > runtime.heap.max_bytes()) runtime.heap.charge_bytes(out.size());
   }
-  return make(runtime, std::move(out));
+  return runtime.heap.string(std::move(out));
 }
 
 // --- numbers and markup ---------------------------------------------------------------------------------------------
@@ -287,19 +284,19 @@ Value filter_filesizeformat(Runtime& runtime, const Value& self, Args arguments)
     fail("TypeError", "float() argument must be a string or a real number, not '" + type_name(self) + "'");
   }
   const double bytes = number.real();
-  if (bytes == 1) return make(runtime, "1 Byte");
-  if (bytes < base) return make(runtime, fmt::format("{} Bytes", static_cast<int64_t>(bytes)));
+  if (bytes == 1) return runtime.heap.string("1 Byte");
+  if (bytes < base) return runtime.heap.string(fmt::format("{} Bytes", static_cast<int64_t>(bytes)));
   constexpr const char* kDecimal[] = {"kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"};
   constexpr const char* kBinary[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"};
   double unit = base * base;
   size_t i = 0;
   for (; i + 1 < std::size(kDecimal) && bytes >= unit; ++i) unit *= base;
-  return make(runtime, fmt::format("{:.1f} {}", base * bytes / unit, (binary ? kBinary : kDecimal)[i]));
+  return runtime.heap.string(fmt::format("{:.1f} {}", base * bytes / unit, (binary ? kBinary : kDecimal)[i]));
 }
 
 Value filter_urlencode(Runtime& runtime, const Value& self, Args arguments) {
   ArgumentReader read(runtime, "urlencode", arguments, {});
-  if (self.is_string() || !is_iterable(self)) return make(runtime, quote_url(str(runtime, self), false));
+  if (self.is_string() || !is_iterable(self)) return runtime.heap.string(quote_url(str(runtime, self), false));
   std::string out;
   auto append_pair = [&](const Value& key, const Value& value) {
     if (!out.empty()) out += '&';
@@ -307,14 +304,14 @@ Value filter_urlencode(Runtime& runtime, const Value& self, Args arguments) {
   };
   if (self.is(Kind::kDict)) {
     for (const auto& [key, value] : self.dict().entries()) append_pair(key, value);
-    return make(runtime, std::move(out));
+    return runtime.heap.string(std::move(out));
   }
   for (const Value& item : to_vector(runtime, self)) {
     const std::vector<Value> pair = to_vector(runtime, item);
     if (pair.size() != 2) fail("ValueError", "urlencode wants pairs of key and value");
     append_pair(pair[0], pair[1]);
   }
-  return make(runtime, std::move(out));
+  return runtime.heap.string(std::move(out));
 }
 
 Value filter_xmlattr(Runtime& runtime, const Value& self, Args arguments) {
@@ -332,10 +329,10 @@ Value filter_xmlattr(Runtime& runtime, const Value& self, Args arguments) {
     out += escape_html(name) + "=\"" + filter_escape(runtime, value, Arguments{}).text() + "\"";
   }
   if (read.boolean(0, true) && !out.empty()) out.insert(0, " ");
-  return make(runtime, std::move(out));
+  return runtime.heap.string(std::move(out));
 }
 
-constexpr Filter kFilters[] = {
+constexpr Filter kTextFilters[] = {
     {"capitalize", filter_capitalize},
     {"center", filter_center},
     {"e", filter_escape},
@@ -362,7 +359,7 @@ constexpr Filter kFilters[] = {
 }  // namespace
 
 Function::Body find_text_filter(const std::string& name) {
-  for (const Filter& filter : kFilters) {
+  for (const Filter& filter : kTextFilters) {
     if (name == filter.name) return filter.body;
   }
   return nullptr;

@@ -16,10 +16,6 @@ using Args = const Arguments&;
 
 constexpr int64_t kMaxWidth = int64_t{1} << 32;
 
-Value make(Runtime& runtime, std::string text) {
-  return runtime.heap.string(std::move(text));
-}
-
 void no_arguments(Runtime& runtime, const char* name, Args arguments) {
   ArgumentReader(runtime, name, arguments, {});
 }
@@ -28,22 +24,22 @@ void no_arguments(Runtime& runtime, const char* name, Args arguments) {
 
 Value text_upper(Runtime& runtime, const Value& self, Args arguments) {
   no_arguments(runtime, "upper", arguments);
-  return make(runtime, upper_text(self.text()));
+  return runtime.heap.string(upper_text(self.text()));
 }
 
 Value text_lower(Runtime& runtime, const Value& self, Args arguments) {
   no_arguments(runtime, "lower", arguments);
-  return make(runtime, lower_text(self.text()));
+  return runtime.heap.string(lower_text(self.text()));
 }
 
 Value text_casefold(Runtime& runtime, const Value& self, Args arguments) {
   no_arguments(runtime, "casefold", arguments);
-  return make(runtime, lower_text(replace_all(self.text(), "\xC3\x9F", "ss")));
+  return runtime.heap.string(lower_text(replace_all(self.text(), "\xC3\x9F", "ss")));
 }
 
 Value text_capitalize(Runtime& runtime, const Value& self, Args arguments) {
   no_arguments(runtime, "capitalize", arguments);
-  return make(runtime, capitalize_text(self.text()));
+  return runtime.heap.string(capitalize_text(self.text()));
 }
 
 Value text_title(Runtime& runtime, const Value& self, Args arguments) {
@@ -54,14 +50,14 @@ Value text_title(Runtime& runtime, const Value& self, Args arguments) {
     c = inside ? lower(c) : upper(c);
     inside = is_upper(c) || is_lower(c);
   }
-  return make(runtime, encode(points));
+  return runtime.heap.string(encode(points));
 }
 
 Value text_swapcase(Runtime& runtime, const Value& self, Args arguments) {
   no_arguments(runtime, "swapcase", arguments);
   CodePoints points = decode(self.text());
   for (char32_t& c : points) c = is_upper(c) ? lower(c) : upper(c);
-  return make(runtime, encode(points));
+  return runtime.heap.string(encode(points));
 }
 
 // --- classes --------------------------------------------------------------------------------------------------------
@@ -123,7 +119,7 @@ Value strip_ends(Runtime& runtime, const Value& self, Args arguments, bool left,
   size_t begin = 0, end = points.size();
   while (left && begin < end && goes(points[begin])) ++begin;
   while (right && end > begin && goes(points[end - 1])) --end;
-  return make(runtime, encode(std::u32string_view(points).substr(begin, end - begin)));
+  return runtime.heap.string(encode(std::u32string_view(points).substr(begin, end - begin)));
 }
 
 Value text_strip(Runtime& runtime, const Value& self, Args arguments) {
@@ -141,14 +137,14 @@ Value text_rstrip(Runtime& runtime, const Value& self, Args arguments) {
 Value text_removeprefix(Runtime& runtime, const Value& self, Args arguments) {
   ArgumentReader read(runtime, "removeprefix", arguments, {"prefix"}, 1);
   const std::string prefix = read.text(0, "");
-  return make(runtime, starts_with(self.text(), prefix) ? self.text().substr(prefix.size()) : self.text());
+  return runtime.heap.string(starts_with(self.text(), prefix) ? self.text().substr(prefix.size()) : self.text());
 }
 
 Value text_removesuffix(Runtime& runtime, const Value& self, Args arguments) {
   ArgumentReader read(runtime, "removesuffix", arguments, {"suffix"}, 1);
   const std::string suffix = read.text(0, "");
   const std::string& text = self.text();
-  return make(runtime, ends_with(text, suffix) ? text.substr(0, text.size() - suffix.size()) : text);
+  return runtime.heap.string(ends_with(text, suffix) ? text.substr(0, text.size() - suffix.size()) : text);
 }
 
 // --- searching ------------------------------------------------------------------------------------------------------
@@ -260,14 +256,14 @@ Value text_replace(Runtime& runtime, const Value& self, Args arguments) {
       next_code_point(text, at);
       out.append(text, begin, at - begin);
     }
-    return make(runtime, out + text.substr(std::min(at, text.size())));
+    return runtime.heap.string(out + text.substr(std::min(at, text.size())));
   }
   for (size_t found; left > 0 && (found = text.find(from, at)) != std::string::npos; --left) {
     out.append(text, at, found - at).append(to);
     check();
     at = found + from.size();
   }
-  return make(runtime, out + text.substr(at));
+  return runtime.heap.string(out + text.substr(at));
 }
 
 // --- splitting and joining ------------------------------------------------------------------------------------------
@@ -344,7 +340,7 @@ std::vector<std::string> split_right_at(const std::string& text, const std::stri
 Value text_list(Runtime& runtime, std::vector<std::string> parts) {
   std::vector<Value> items;
   items.reserve(parts.size());
-  for (std::string& part : parts) items.push_back(make(runtime, std::move(part)));
+  for (std::string& part : parts) items.push_back(runtime.heap.string(std::move(part)));
   return runtime.heap.list(std::move(items));
 }
 
@@ -399,11 +395,11 @@ Value partition_text(Runtime& runtime, const Value& self, Args arguments, bool r
   if (separator.empty()) fail("ValueError", "empty separator");
   const size_t at = right ? text.rfind(separator) : text.find(separator);
   if (at == std::string::npos) {
-    const Value empty = make(runtime, "");
+    const Value empty = runtime.heap.string("");
     return right ? runtime.heap.tuple({empty, empty, self}) : runtime.heap.tuple({self, empty, empty});
   }
-  return runtime.heap.tuple(
-      {make(runtime, text.substr(0, at)), make(runtime, separator), make(runtime, text.substr(at + separator.size()))});
+  return runtime.heap.tuple({runtime.heap.string(text.substr(0, at)), runtime.heap.string(separator),
+                             runtime.heap.string(text.substr(at + separator.size()))});
 }
 
 Value text_partition(Runtime& runtime, const Value& self, Args arguments) {
@@ -429,7 +425,7 @@ Value text_join(Runtime& runtime, const Value& self, Args arguments) {
     out += item.text();
     if (out.size() > runtime.heap.max_bytes()) runtime.heap.charge_bytes(out.size());
   }
-  return make(runtime, std::move(out));
+  return runtime.heap.string(std::move(out));
 }
 
 // --- padding --------------------------------------------------------------------------------------------------------
@@ -454,7 +450,7 @@ Value pad_text(Runtime& runtime, const char* name, const Value& self, Args argum
   const int64_t missing = width - static_cast<int64_t>(count_code_points(self.text()));
   if (missing <= 0) return self;
   const int64_t left = left_share(missing, width);
-  return make(runtime, repeated(runtime, filler, left) + self.text() + repeated(runtime, filler, missing - left));
+  return runtime.heap.string(repeated(runtime, filler, left) + self.text() + repeated(runtime, filler, missing - left));
 }
 
 Value text_center(Runtime& runtime, const Value& self, Args arguments) {
@@ -476,7 +472,7 @@ Value text_zfill(Runtime& runtime, const Value& self, Args arguments) {
   const int64_t missing = read.integer(0, 0) - static_cast<int64_t>(count_code_points(text));
   if (missing <= 0) return self;
   const size_t sign = !text.empty() && (text[0] == '-' || text[0] == '+') ? 1 : 0;
-  return make(runtime, text.substr(0, sign) + repeated(runtime, "0", missing) + text.substr(sign));
+  return runtime.heap.string(text.substr(0, sign) + repeated(runtime, "0", missing) + text.substr(sign));
 }
 
 Value text_expandtabs(Runtime& runtime, const Value& self, Args arguments) {
@@ -497,13 +493,13 @@ Value text_expandtabs(Runtime& runtime, const Value& self, Args arguments) {
     out.append(text, begin, i - begin);
     column = c == '\n' || c == '\r' ? 0 : column + 1;
   }
-  return make(runtime, std::move(out));
+  return runtime.heap.string(std::move(out));
 }
 
 // --- formatting -----------------------------------------------------------------------------------------------------
 
 Value text_format(Runtime& runtime, const Value& self, Args arguments) {
-  return make(runtime, format_braces(runtime, self.text(), arguments));
+  return runtime.heap.string(format_braces(runtime, self.text(), arguments));
 }
 
 Value text_format_map(Runtime& runtime, const Value& self, Args arguments) {
@@ -513,7 +509,7 @@ Value text_format_map(Runtime& runtime, const Value& self, Args arguments) {
   for (const auto& [key, value] : read.value(0).dict().entries()) {
     if (key.is_string()) named.named.emplace_back(key.text(), value);
   }
-  return make(runtime, format_braces(runtime, self.text(), named));
+  return runtime.heap.string(format_braces(runtime, self.text(), named));
 }
 
 constexpr Method kText[] = {
