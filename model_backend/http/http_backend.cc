@@ -30,28 +30,36 @@ namespace {
 using Clock = Pace::Clock;
 
 constexpr const char* kDefaultUrl = "https://api.openai.com/v1";
+constexpr const char* kNoReply = "connections lost or timed out";  // an event
 constexpr const char* kProbe = "The capital of France is";
 constexpr double kProbeTolerance =
     0.25;  // between two ways to compute one log-probability; a wrong token is off by more
 constexpr double kGraceAfterCancel = 5;  // seconds that answers already paid for are still waited for
+constexpr int kLostInARow = 16;          // requests given up without a word from the server: it is not there
 
 double seconds_between(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
 }
 
+// A key as it may stand in a header. `where`: the file or variable that it comes from.
+std::string checked_key(const std::string& where, std::string_view text) {
+  const std::string key(strip(text));
+  if (key.empty()) throw_input(where, "holds no key in its first line");
+  if (std::any_of(key.begin(), key.end(), [](char c) { return c <= ' ' || c > '~'; }))
+    throw_input(where, "holds characters that no key has (a blank, a line's end, a letter beyond ASCII)",
+                "put the key there alone");
+  return key;
+}
+
 // The key, or empty where none is given. It leaves this file in one header only.
 std::string read_key(const HttpOptions& options) {
-  if (!options.key_file.empty()) {
-    const std::string key(strip(split(read_file(options.key_file), '\n').front()));
-    if (key.empty()) throw_input(options.key_file, "holds no key in its first line");
-    return key;
-  }
+  if (!options.key_file.empty()) return checked_key(options.key_file, split(read_file(options.key_file), '\n').front());
   const std::vector<std::string> names = options.key_variable.empty()
                                              ? std::vector<std::string>{"ASSAY_API_KEY", "OPENAI_API_KEY"}
                                              : std::vector<std::string>{options.key_variable};
   for (const std::string& name : names) {
     const char* value = std::getenv(name.c_str());
-    if (value && *value) return value;
+    if (value && *value) return checked_key(name, value);
   }
   if (!options.key_variable.empty())
     throw_input(options.key_variable, "is not set: the key was to come from this environment variable");
@@ -64,12 +72,15 @@ std::string read_key(const HttpOptions& options) {
 std::string checked_url(const HttpOptions& options) {
   std::string url = options.base_url.empty() ? kDefaultUrl : options.base_url;
   while (ends_with(url, "/")) url.pop_back();
+  const size_t slashes = url.find("//");
+  const size_t host = slashes == std::string::npos ? 0 : slashes + 2;
+  // Said without showing it: what stands before the @, or after the ?, may be a secret.
+  if (url.substr(host, url.find('/', host) - host).find('@') != std::string::npos ||
+      url.find_first_of("?#") != std::string::npos)
+    throw_input("--base-url", "must not hold a password, a ? or a #",
+                "give the key through the environment or --api-key-file");
   const bool http = starts_with(url, "http://") || starts_with(url, "https://");
-  if (!http || url.size() <= url.find("//") + 2)
-    throw_input(url, "is no base URL", "write for example http://localhost:8000/v1");
-  const std::string host = url.substr(url.find("//") + 2, url.find('/', url.find("//") + 2) - url.find("//") - 2);
-  if (host.find('@') != std::string::npos)
-    throw_input("--base-url", "must not hold a password", "give the key through the environment or --api-key-file");
+  if (!http || url.size() <= host) throw_input(url, "is no base URL", "write for example http://localhost:8000/v1");
   return url;
 }
 
@@ -136,13 +147,15 @@ class Conversation {
     sink_.progress(stats_);
   }
 
+  // New requests wait while as many as may be under way pause already: a server that refuses everything at once must
+  // not be asked for everything at once.
   void start_what_may(Clock::time_point now) {
     while (static_cast<int>(transfers_.in_flight()) < pace_.limit() && now >= pace_.open_from()) {
       if (!waiting_.empty() && waiting_.begin()->first <= now) {
         const size_t id = waiting_.begin()->second;
         waiting_.erase(waiting_.begin());
         send(id, now);
-      } else if (next_request_ < requests_.size()) {
+      } else if (next_request_ < requests_.size() && static_cast<int>(waiting_.size()) <= pace_.limit()) {
         send(new_job(now), now);
       } else {
         return;
@@ -165,14 +178,20 @@ class Conversation {
     job.started = now;
     ++job.attempts;
     const Request& request = requests_[job.request];
-    WireCall call = std::move(make_calls(request, model_)[job.call]);
-    const std::string key = FieldHash()
-                                .add(request_hash(request, identity_))
-                                .add_number(request.part)
-                                .add_number(static_cast<int64_t>(job.call))
-                                .hex();
+    WireCall call = make_call(request, job.call, model_);
+    const std::string key =
+        FieldHash().add(hash_of(job.request)).add_number(request.part).add_number(static_cast<int64_t>(job.call)).hex();
     ++stats_.events["requests sent"];
     transfers_.start(id, url_ + "/" + call.path, std::move(call.body), key.substr(0, 40));
+  }
+
+  // The calls of one request are sent one after the other: its hash is made once for them.
+  const std::string& hash_of(size_t request) {
+    if (hashed_request_ != request) {
+      hash_ = request_hash(requests_[request], identity_);
+      hashed_request_ = request;
+    }
+    return hash_;
   }
 
   // Seconds until something may be started, at most half a second, so that Ctrl-C and the progress line are served.
@@ -186,13 +205,24 @@ class Conversation {
   void on_reply(size_t id, TransferReply reply) {
     const Job job = jobs_.at(id);
     const Request& request = requests_[job.request];
+    if (reply.untrusted) {
+      throw_world(url_, "the server's certificate is not accepted (" + hide_key(reply.failure) + ")",
+                  "if it is the right server, name the file of the authority that signed it in SSL_CERT_FILE");
+    }
+    // A server may repeat the key, in an answer too.
+    reply.body = hide_key(std::move(reply.body));
+    if (reply.status != 0) lost_in_a_row_ = 0;
     if (reply.too_large) {
       ++stats_.events["replies beyond the size limit"];
       return fail(id, "the reply is longer than " + std::to_string(options_.max_reply_bytes) + " bytes");
     }
     if (reply.status == 0) {
-      ++stats_.events["connections lost or timed out"];
-      return again(id, reply.failure, {});
+      ++stats_.events[kNoReply];
+      if (again(id, reply.failure, {}) || ++lost_in_a_row_ < kLostInARow) return;
+      throw_world(url_,
+                  "the server does not answer: " + std::to_string(kLostInARow) +
+                      " requests in a row were given up, the last one with \"" + hide_key(reply.failure) + "\"",
+                  "what was answered is kept; give the same command again when the server is back");
     }
     if (reply.status != 200) ++stats_.events["answered " + std::to_string(reply.status)];
     if (reply.status == 401 || reply.status == 403) {
@@ -203,8 +233,11 @@ class Conversation {
     }
     if (reply.status >= 300 && reply.status < 400)
       return fail(id, "the server redirects to " + reply.location + " (not followed; give that as --base-url)");
-    if (reply.status == 408 || reply.status == 409 || reply.status == 425 || reply.status == 429 || reply.status >= 500)
-      return again(id, read_reply(request, job.call, reply.status, "", reply.body).detail, reply.retry_after_s);
+    if (reply.status == 408 || reply.status == 409 || reply.status == 425 || reply.status == 429 ||
+        reply.status >= 500) {
+      again(id, read_reply(request, job.call, reply.status, "", reply.body).detail, reply.retry_after_s);
+      return;
+    }
     WireReply answer = read_reply(request, job.call, reply.status, reply.content_type, reply.body);
     switch (answer.kind) {
       case WireReply::Kind::kAnswer:
@@ -212,7 +245,8 @@ class Conversation {
         return keep(id, std::move(answer.response));
       case WireReply::Kind::kDefect:
         ++stats_.events["replies that were no answer"];
-        return again(id, answer.detail, {});
+        again(id, answer.detail, {});
+        return;
       case WireReply::Kind::kTooLong:
         return end(id, ResponseStatus::kTooLong, answer.detail);
       case WireReply::Kind::kRefused:
@@ -221,17 +255,20 @@ class Conversation {
     }
   }
 
-  void again(size_t id, const std::string& why, std::optional<double> retry_after_s) {
+  // False when the request is given up instead.
+  bool again(size_t id, const std::string& why, std::optional<double> retry_after_s) {
     Job& job = jobs_.at(id);
     const auto now = Clock::now();
     pace_.met_trouble(job.started, now, retry_after_s);
     const double pause = pace_.pause_s(job.attempts, retry_after_s);
     if (job.attempts >= options_.max_attempts || seconds_between(job.born, now) + pause > options_.give_up_s) {
-      return fail(id, why + " (given up after " + std::to_string(job.attempts) + " attempts)");
+      fail(id, why + " (given up after " + std::to_string(job.attempts) + " attempts)");
+      return false;
     }
     ++stats_.events["sent again"];
     job.due = now + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(pause));
     waiting_.emplace(job.due, id);
+    return true;
   }
 
   void fail(size_t id, const std::string& why) {
@@ -247,8 +284,9 @@ class Conversation {
     keep(id, std::move(response));
   }
 
-  // A server may repeat the key in its message.
-  std::string hide_key(const std::string& text) const { return key_.empty() ? text : replace_all(text, key_, "***"); }
+  std::string hide_key(std::string text) const {
+    return key_.empty() || text.find(key_) == std::string::npos ? text : replace_all(std::move(text), key_, "***");
+  }
 
   // One call has ended; the request is delivered with its last.
   void keep(size_t id, Response part) {
@@ -301,6 +339,9 @@ class Conversation {
   std::unordered_map<size_t, Job> jobs_;              // started and not ended
   std::multimap<Clock::time_point, size_t> waiting_;  // of these, those that pause, by the moment of their next attempt
   std::unordered_map<size_t, Partial> partials_;      // requests of several calls
+  size_t hashed_request_ = SIZE_MAX;                  // whose hash is hash_
+  std::string hash_;
+  int lost_in_a_row_ = 0;
   RunStats stats_;
 };
 
@@ -344,8 +385,11 @@ class HttpBackend final : public Backend {
     OneAnswer sink;
     const std::atomic<bool> never{false};
     HttpOptions options = options_;
-    options.max_attempts = 3;
-    Conversation({&probe, 1}, model_, info_.identity, url_, key_, options, sink).run(never);
+    options.max_attempts = std::min(options.max_attempts, 3);
+    const RunStats stats = Conversation({&probe, 1}, model_, info_.identity, url_, key_, options, sink).run(never);
+    const auto silent = stats.events.find(kNoReply);
+    if (silent != stats.events.end() && silent->second == options.max_attempts)
+      throw_world(url_, "the server does not answer: " + sink.response.detail, "is it running, and the URL right?");
     if (sink.response.status != ResponseStatus::kAnswered) return false;
     return !first || std::abs(sink.response.continuations.front().logprob - first->logprob) < kProbeTolerance;
   }

@@ -9,7 +9,6 @@
 namespace assay {
 namespace {
 
-// A reply with this depth of nesting is no answer; parsing it would only cost memory.
 constexpr size_t kShownBytes = 300;
 
 std::string shown(const std::string& body) {
@@ -51,10 +50,9 @@ int count_at(const Json& object, const char* key) {
   return static_cast<int>(std::clamp<int64_t>(value->get<int64_t>(), 0, INT32_MAX));
 }
 
+// Empty where the error says nothing in words. (It is never written out again: that would recurse as deep as it nests.)
 std::string error_text(const Json& error) {
-  if (error.is_string()) return error.get<std::string>();
-  const std::string message = text_at(error, "message");
-  return message.empty() ? shown(dump_json(error)) : message;
+  return error.is_string() ? error.get<std::string>() : text_at(error, "message");
 }
 
 bool says_too_long(const Json& error) {
@@ -64,7 +62,8 @@ bool says_too_long(const Json& error) {
 }
 
 WireReply from_error(int status, const Json* error, const std::string& body) {
-  const std::string detail = "status " + std::to_string(status) + ": " + (error ? error_text(*error) : shown(body));
+  const std::string words = error ? error_text(*error) : "";
+  const std::string detail = "status " + std::to_string(status) + ": " + shown(words.empty() ? body : words);
   if (error && says_too_long(*error)) return failed(WireReply::Kind::kTooLong, detail);
   // A 200 that carries an error is a server in trouble; a 4xx is about the request.
   const bool about_request = status >= 400 && status < 500;
@@ -160,35 +159,30 @@ WireReply read_logprobs(const Request& request, size_t call, const Json& reply, 
 
 }  // namespace
 
-std::vector<WireCall> make_calls(const Request& request, const std::string& model) {
-  std::vector<WireCall> calls;
+WireCall make_call(const Request& request, size_t call, const std::string& model) {
+  Json body = {{"model", model}};
   switch (request.kind) {
-    case RequestKind::kChat: {
-      Json body = {{"model", model}};
+    case RequestKind::kChat:
       for (const Message& message : request.messages)
         body["messages"].push_back({{"role", message.role}, {"content", message.content}});
       put_settings(request.generate, body);
-      calls.push_back({"chat/completions", dump_json(body)});
-      break;
-    }
-    case RequestKind::kGenerate: {
-      Json body = {{"model", model}, {"prompt", request.context}};
+      return {"chat/completions", dump_json(body)};
+    case RequestKind::kGenerate:
+      body["prompt"] = request.context;
       put_settings(request.generate, body);
-      calls.push_back({"completions", dump_json(body)});
-      break;
-    }
+      return {"completions", dump_json(body)};
     case RequestKind::kLoglikelihood:
-      for (const std::string& continuation : request.continuations) {
-        const Json body = {{"model", model},  {"prompt", request.context + continuation},
-                           {"echo", true},    {"logprobs", 1},
-                           {"max_tokens", 1}, {"temperature", 0}};
-        calls.push_back({"completions", dump_json(body)});
-      }
-      break;
+      body["prompt"] = request.context + request.continuations.at(call);
+      body["echo"] = true;
+      body["logprobs"] = 1;
+      body["max_tokens"] = 1;
+      body["temperature"] = 0;
+      return {"completions", dump_json(body)};
     case RequestKind::kRolling:
-      ASSAY_ASSERT(false, "a server is not asked for rolling texts");
+      break;
   }
-  return calls;
+  ASSAY_ASSERT(false, "a server is not asked for rolling texts");
+  return {};
 }
 
 WireCall first_token_call(const std::string& prompt, const std::string& model) {

@@ -24,8 +24,8 @@ struct WireCall {
   std::string body;
 };
 
-// The calls that one request needs: one, or one a continuation. Precondition: no kRolling.
-std::vector<WireCall> make_calls(const Request& request, const std::string& model);
+// Call number `call` of a request: there is one, or one a continuation. Precondition: no kRolling.
+WireCall make_call(const Request& request, size_t call, const std::string& model);
 
 // Asks for the likeliest first token after `prompt`, with its log-probability; what comes back, or nothing where it is
 // not in the reply. A server's log-probabilities of prompts are checked against it.

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "tests/model_backend/http/fault_server.h"
 #include "tests/support.h"
@@ -170,6 +171,33 @@ TEST_CASE("a refused key ends the run without showing it") {
   CHECK(server.keys_seen().at(0) == "Bearer secret-key-17");
 }
 
+TEST_CASE("a key that the server repeats in an answer is not kept") {
+  FaultServer server;
+  server.text = "You sent secret-key-17.";
+  testing::TemporaryFolder folder;
+  BackendOptions options = options_for(server);
+  options.http.key_file = folder.write("key", "  secret-key-17 \r\nsecond line");
+  CHECK(ask(server, "ok", 1, options).sink.responses.at(0).texts.at(0).text == "You sent ***.");
+  CHECK(server.keys_seen().at(0) == "Bearer secret-key-17");
+}
+
+TEST_CASE("a key that no header may hold is refused without showing it") {
+  testing::TemporaryFolder folder;
+  BackendOptions options;
+  options.http.base_url = "http://127.0.0.1:1/v1";
+  ::setenv("ASSAY_TEST_KEY", "secret-key-17\r\nX-Other: 1", 1);
+  options.http.key_variable = "ASSAY_TEST_KEY";
+  const std::string message = testing::error_of([&] { open_http_backend("m", options); });
+  CHECK_THAT(message, Catch::Contains("ASSAY_TEST_KEY") && Catch::Contains("characters that no key has"));
+  CHECK(message.find("secret") == std::string::npos);
+  options.http.key_file = folder.write("key", "two words");
+  CHECK_THAT(testing::error_of([&] { open_http_backend("m", options); }), Catch::Contains("characters that no key"));
+  options.http.key_file = folder.write("key", "\nsecond line");
+  CHECK_THAT(testing::error_of([&] { open_http_backend("m", options); }), Catch::Contains("no key in its first line"));
+  options.http.key_file = folder.file("none");
+  CHECK_THAT(testing::error_of([&] { open_http_backend("m", options); }), Catch::Contains("none"));
+}
+
 TEST_CASE("a missing key, a bad URL and a password in the URL are input errors") {
   ::unsetenv("ASSAY_API_KEY");
   ::unsetenv("OPENAI_API_KEY");
@@ -182,6 +210,26 @@ TEST_CASE("a missing key, a bad URL and a password in the URL are input errors")
   CHECK_THAT(testing::error_of([&] { open_http_backend("m", options); }), Catch::Contains("no base URL"));
   options.http.base_url = "http://me:word@host/v1";
   CHECK_THAT(testing::error_of([&] { open_http_backend("m", options); }), Catch::Contains("password"));
+  for (const char* url : {"ftp://me:secret@host/v1", "http://host/v1?key=secret"}) {
+    options.http.base_url = url;
+    const std::string message = testing::error_of([&] { open_http_backend("m", options); });
+    CHECK_THAT(message, Catch::Contains("must not hold a password"));
+    CHECK(message.find("secret") == std::string::npos);
+  }
+}
+
+TEST_CASE("a server that refuses everything at once is not asked for everything at once") {
+  FaultServer server;
+  BackendOptions options = options_for(server);
+  options.http.max_attempts = 2;
+  options.http.first_pause_s = 2;
+  auto backend = open_http_backend("always-503", options);
+  std::atomic<bool> cancelled{false};
+  std::thread stop([&] { std::this_thread::sleep_for(std::chrono::milliseconds(100)), cancelled = true; });
+  Collected sink;
+  backend->answer(chat_requests(1000), sink, cancelled);
+  stop.join();
+  CHECK(server.requests() <= 8);  // within the first pause, whatever the machine's speed
 }
 
 TEST_CASE("log-probabilities come from the prompt's own, continuation by continuation") {

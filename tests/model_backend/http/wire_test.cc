@@ -24,12 +24,17 @@ Request score_request() {
 }  // namespace
 
 TEST_CASE("a chat request is written as the server reads it") {
-  const auto calls = make_calls(chat_request(), "m");
-  REQUIRE(calls.size() == 1);
-  CHECK(calls[0].path == "chat/completions");
-  CHECK(calls[0].body ==
+  const WireCall call = make_call(chat_request(), 0, "m");
+  CHECK(call.path == "chat/completions");
+  CHECK(call.body ==
         R"({"model":"m","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"1+1?"}],)"
         R"("max_tokens":9,"temperature":0.0,"stop":["\n"]})");
+}
+
+TEST_CASE("a continuation is scored through a prompt that ends in it") {
+  const WireCall call = make_call(score_request(), 0, "m");
+  CHECK(call.path == "completions");
+  CHECK(call.body == R"({"model":"m","prompt":"abcd","echo":true,"logprobs":1,"max_tokens":1,"temperature":0})");
 }
 
 TEST_CASE("no bytes of a server do harm, and each defect has its kind") {
@@ -79,6 +84,15 @@ TEST_CASE("no bytes of a server do harm, and each defect has its kind") {
   for (const Row& row : rows) {
     INFO(row.body);
     CHECK(read_reply(row.request, 0, row.status, row.type, row.body).kind == row.kind);
+  }
+}
+
+TEST_CASE("an error that nests a million deep is read, and said in some words") {
+  const std::string deep(1000000, '[');
+  for (const std::string& body : {R"({"error": )" + deep + std::string(deep.size(), ']') + "}", deep}) {
+    const WireReply reply = read_reply(chat_request(), 0, 500, "application/json", body);
+    CHECK(reply.kind == WireReply::Kind::kDefect);
+    CHECK(reply.detail.size() < 400);
   }
 }
 
