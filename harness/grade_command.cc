@@ -21,6 +21,7 @@
 #include "harness/scoring.h"
 #include "reports/results_db.h"
 #include "reports/stats.h"
+#include "tasks/judge/protocol.h"
 
 namespace assay {
 namespace {
@@ -105,6 +106,33 @@ std::vector<Grade> read_grades(const GradeOptions& options, const std::set<std::
   return grades;
 }
 
+// Labels that the protocol of their task gives no score to.
+struct UnknownLabels {
+  size_t count = 0;
+  std::string first, judge;
+};
+
+UnknownLabels find_unknown(ResultsDb& db, const GradeOptions& options, const std::vector<Grade>& grades,
+                           const std::map<std::string, Prompt>& prompts) {
+  std::map<std::string, std::string> judges;  // by task
+  for (const StoredRun& run : db.find_runs(options.run)) {
+    const TaskRegistry registry = load_registry_of(run, options.places.include);
+    for (const TaskRecord& record : db.tasks_of(run.id)) {
+      const Task* task = registry.find_task(record.task + "@" + record.convention);
+      if (task && !task->judge.empty()) judges[task->key()] = task->judge;
+    }
+  }
+  UnknownLabels unknown;
+  for (const Grade& grade : grades) {
+    const auto judge = judges.find(grade.task);
+    if (judge == judges.end()) continue;
+    const JudgeProtocol& protocol = *find_judge_protocol(judge->second);
+    if (read_label_of_person(protocol, prompts.at(grade.request_hash), grade.label).score) continue;
+    if (unknown.count++ == 0) unknown.first = grade.label, unknown.judge = judge->second;
+  }
+  return unknown;
+}
+
 // Of each pair of annotators. `items`: request hash -> item.
 std::vector<Agreement> agreements(const std::string& task, const std::vector<Grade>& grades,
                                   const std::map<std::string, std::string>& items) {
@@ -162,13 +190,20 @@ int import_command(const GradeOptions& options) {
   auto db = ResultsDb::open(options.places.db, ResultsDb::Mode::kReadWrite);
   std::set<std::string> known, tasks;
   std::map<std::string, std::string> items;
+  std::map<std::string, Prompt> prompts;
   for_each_answer(*db, options, [&](const std::string& task, const StoredItem& item, size_t part) {
+    prompts.emplace(item.request_hashes[part], item.prompt);
     known.insert(task + item.request_hashes[part]);
     tasks.insert(task);
     items[item.request_hashes[part]] = item.prompt.item_id;
   });
   const std::vector<Grade> grades = read_grades(options, known);
   db->put_grades(grades);
+  const UnknownLabels unknown = find_unknown(*db, options, grades, prompts);
+  if (unknown.count > 0) {
+    std::fprintf(stderr, "%zu labels (the first: \"%s\") are none of %s's: their answers stay without a score\n",
+                 unknown.count, unknown.first.c_str(), unknown.judge.c_str());
+  }
   for (const StoredRun& run : db->find_runs(options.run)) {
     const std::vector<TaskRecord> of_run = db->tasks_of(run.id);
     if (std::any_of(of_run.begin(), of_run.end(),
@@ -183,7 +218,9 @@ int import_command(const GradeOptions& options) {
       text += text_of(agreement);
     }
   }
-  print(options.json ? dump_json({{"labels", grades.size()}, {"agreement", list}}, 2) + "\n" : text);
+  print(options.json
+            ? dump_json({{"labels", grades.size()}, {"unknown_labels", unknown.count}, {"agreement", list}}, 2) + "\n"
+            : text);
   return kExitDone;
 }
 

@@ -136,10 +136,25 @@ void render_plainly(Request& request) {
   request.kind = RequestKind::kGenerate;
 }
 
-int64_t bytes_of(const Request& request) {
-  int64_t bytes = static_cast<int64_t>(request.context.size());
-  for (const Message& message : request.messages) bytes += static_cast<int64_t>(message.content.size());
+int64_t bytes_of(const std::vector<Message>& messages) {
+  int64_t bytes = 0;
+  for (const Message& message : messages) bytes += static_cast<int64_t>(message.content.size());
   return bytes;
+}
+
+struct TokenCount {
+  int64_t prompt = 0, completion = 0;
+};
+
+// The most that a question can cost: a token has at least two bytes in real prompts; 64 more for the template.
+TokenCount most_tokens(const std::vector<Message>& messages, int64_t completion) {
+  return {bytes_of(messages) / 2 + 64, completion};
+}
+
+// What a word cost. Where the judge's server counts no tokens a budget must hold all the same.
+TokenCount tokens_of(const OpenQuestion& question, const Judgement& word) {
+  if (word.prompt_tokens > 0 || word.completion_tokens > 0) return {word.prompt_tokens, word.completion_tokens};
+  return most_tokens(question.messages, static_cast<int64_t>(word.text.size()) / 2 + 1);
 }
 
 // What has been spent, and what one more question may cost at most.
@@ -147,18 +162,17 @@ class Purse {
  public:
   Purse(const JudgeBudget& budget, const JudgePrice& price) : budget_(budget), price_(price) {}
 
-  void spend(int64_t prompt_tokens, int64_t completion_tokens) {
-    tokens_ += prompt_tokens + completion_tokens;
-    money_ += cost(prompt_tokens, completion_tokens);
+  void spend(const TokenCount& count) {
+    tokens_ += count.prompt + count.completion;
+    money_ += cost(count);
   }
-  // Reserves a question; false when it might break the cap. A token has at least two bytes in real prompts; 64 more for
-  // the template.
-  bool reserve(const Request& request) {
-    const int64_t prompt = bytes_of(request) / 2 + 64, completion = request.generate.max_tokens;
-    const double money = cost(prompt, completion);
-    if (budget_.tokens && tokens_ + held_tokens_ + prompt + completion > *budget_.tokens) return false;
+  // Reserves a question's worst case; false when it might break the cap.
+  bool reserve(const TokenCount& count) {
+    const int64_t tokens = count.prompt + count.completion;
+    const double money = cost(count);
+    if (budget_.tokens && tokens_ + held_tokens_ + tokens > *budget_.tokens) return false;
     if (budget_.money && money_ + held_money_ + money > *budget_.money) return false;
-    held_tokens_ += prompt + completion;
+    held_tokens_ += tokens;
     held_money_ += money;
     return true;
   }
@@ -167,8 +181,10 @@ class Purse {
   double money() const { return money_; }
 
  private:
-  double cost(int64_t prompt, int64_t completion) const {
-    return (static_cast<double>(prompt) * price_.prompt + static_cast<double>(completion) * price_.completion) / 1e6;
+  double cost(const TokenCount& count) const {
+    return (static_cast<double>(count.prompt) * price_.prompt +
+            static_cast<double>(count.completion) * price_.completion) /
+           1e6;
   }
   JudgeBudget budget_;
   JudgePrice price_;
@@ -200,7 +216,7 @@ class JudgementSink final : public ResponseSink {
     judgement.prompt_tokens = response.prompt_tokens;
     judgement.completion_tokens = response.texts.front().tokens;
     db_.store_judgement(judgement);
-    purse_.spend(judgement.prompt_tokens, judgement.completion_tokens);
+    purse_.spend(tokens_of(question, judgement));
     ++outcome_.asked;
     outcome_.unparsed += !verdict.score;
   }
@@ -250,7 +266,7 @@ std::vector<const OpenQuestion*> still_open(ResultsDb& db, const Plan& plan, con
       answered = true;
       ++outcome.known;
       outcome.unparsed += !word.score;
-      purse.spend(word.prompt_tokens, word.completion_tokens);
+      purse.spend(tokens_of(question, word));
     }
     if (!answered) open.push_back(&question);
   }
@@ -345,10 +361,9 @@ JudgeOutcome judge_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& 
     std::vector<const OpenQuestion*> chunk;
     std::vector<Request> requests;
     for (; next < open.size() && chunk.size() < kChunk; ++next) {
-      Request request = make_request(*open[next], config);
-      if (!purse.reserve(request)) break;
+      if (!purse.reserve(most_tokens(open[next]->messages, config.max_tokens))) break;
       chunk.push_back(open[next]);
-      requests.push_back(std::move(request));
+      requests.push_back(make_request(*open[next], config));
     }
     if (chunk.empty()) break;  // the budget bears not one more
     if (renderer) outcome.folded_system = render_chat(requests, *renderer) || outcome.folded_system;

@@ -27,6 +27,40 @@ constexpr const char* kText =
 // What is judged where the benchmark's config is not there.
 const std::vector<std::string> kOwnDimensions = {"正确性", "满足需求", "清晰度", "完整性"};
 
+// Full-width forms as their ASCII ones, quotes of every kind as '.
+std::string plain_signs(const std::string& text) {
+  static const std::u32string kQuotes = U"“”‘’「」『』＂＇`";
+  std::string plain;
+  for (size_t i = 0; i < text.size();) {
+    const size_t begin = i;
+    const char32_t c = next_code_point(text, i);
+    if (kQuotes.find(c) != std::u32string::npos) {
+      plain += '\'';
+    } else if (c >= 0xFF01 && c <= 0xFF5E) {
+      plain += static_cast<char>(c - 0xFF01 + '!');
+    } else if (c == 0x3000) {
+      plain += ' ';
+    } else {
+      plain.append(text, begin, i - begin);
+    }
+  }
+  return plain;
+}
+
+// The outermost {...} of a text, the last one first. Where closing braces are left over, the text from its first brace.
+std::vector<std::string> dictionaries_from_the_end(const std::string& text) {
+  std::vector<std::string> found;
+  size_t close = 0;
+  int depth = 0;
+  for (size_t i = text.size(); i-- > 0;) {
+    if (text[i] == '}' && depth++ == 0) close = i;
+    if (text[i] == '{' && depth > 0 && --depth == 0) found.push_back(text.substr(i, close - i + 1));
+  }
+  const size_t open = text.find('{');
+  if (depth > 0 && open < close) found.push_back(text.substr(open, close - open + 1));
+  return found;
+}
+
 Json config(const std::string& folder, const char* name) {
   return read_json_file(folder + "/alignbench/config/" + name);
 }
@@ -79,26 +113,24 @@ std::vector<JudgeQuestion> ask_alignbench(const JudgeMaterial& material, const P
 
 JudgeWord read_alignbench(const Prompt&, const std::string& text) {
   JudgeWord verdict;
-  const size_t close = text.rfind('}');
-  const size_t open = close == std::string::npos ? close : text.rfind('{', close);
-  if (open == std::string::npos) {
-    verdict.problem = "no dictionary {...} in the text";
-    return verdict;
-  }
-  const std::string dictionary = text.substr(open, close - open + 1);
-  // Quotes of any kind or none, colons of either width, the number perhaps quoted.
-  const auto found =
-      PythonRegex::cached(R"(综合得分\s*['"’”‘“]?\s*[:：]\s*['"’”‘“]?\s*(-?\d+(?:\.\d+)?))").find_all(dictionary);
-  verdict.label = dictionary;
-  if (found.empty()) {
-    verdict.problem = std::string("the dictionary lacks ") + kOverall;
-    return verdict;
-  }
-  const double score = std::strtod(found.back().back().c_str(), nullptr);
-  if (score >= 1 && score <= 10) {
-    verdict.score = score;
-  } else {
-    verdict.problem = "the score " + found.back().back() + " lies outside 1 to 10";
+  const std::string plain = plain_signs(text);
+  verdict.problem = "no dictionary {...} in the text";
+  for (const std::string& dictionary : dictionaries_from_the_end(plain)) {
+    if (verdict.label.empty()) {
+      verdict.label = dictionary;
+      verdict.problem = std::string("the dictionary lacks ") + kOverall + " with a number";
+    }
+    const auto found = PythonRegex::cached(R"(综合得分[\s'"*]*[:=][\s'"*\[]*(-?\d+(?:\.\d+)?))").find_all(dictionary);
+    if (found.empty()) continue;
+    verdict.label = dictionary;
+    verdict.problem.clear();
+    const double score = std::strtod(found.back().back().c_str(), nullptr);
+    if (score >= 1 && score <= 10) {
+      verdict.score = score;
+    } else {
+      verdict.problem = "the score " + found.back().back() + " lies outside 1 to 10";
+    }
+    break;
   }
   return verdict;
 }

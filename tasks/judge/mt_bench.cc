@@ -45,12 +45,15 @@ std::map<std::string, JudgePrompt> own_prompts() {
           {"pair-math-v1-multi-turn", {kCompare, two + kPairTwo}}};
 }
 
-std::vector<std::string> lines_of(const std::string& path) {
-  std::vector<std::string> lines;
+// The JSON values of a file's lines, each with its place.
+std::vector<std::pair<Json, std::string>> rows_of(const std::string& path) {
+  std::vector<std::pair<Json, std::string>> rows;
+  int number = 0;
   for (const std::string& line : split(read_file(path), '\n')) {
-    if (!strip(line).empty()) lines.push_back(line);
+    const std::string where = path + ":" + std::to_string(++number);
+    if (!strip(line).empty()) rows.emplace_back(parse_json(line, where), where);
   }
-  return lines;
+  return rows;
 }
 
 const JudgePrompt& prompt_of(const JudgeMaterial& material, const std::string& name) {
@@ -103,19 +106,17 @@ JudgeMaterial load_mt_bench(const std::string& data_folder) {
   material.canonical = std::filesystem::exists(path) && std::filesystem::exists(references);
   if (std::filesystem::exists(path)) {
     material.prompts.clear();
-    for (const std::string& line : lines_of(path)) {
-      const Json json = parse_json(line, path);
-      const JsonObject row(json, path);
+    for (const auto& [json, where] : rows_of(path)) {
+      const JsonObject row(json, where);
       material.prompts[row.text("name")] = {row.text("system_prompt", ""), row.text("prompt_template"), true};
     }
   }
   if (!std::filesystem::exists(references)) return material;
-  for (const std::string& line : lines_of(references)) {
-    const Json json = parse_json(line, references);
-    const JsonObject row(json, references);
+  for (const auto& [json, where] : rows_of(references)) {
+    const JsonObject row(json, where);
     const Json& choices = row.child("choices");
     if (!choices.is_array() || choices.empty()) row.fail("choices", "must be a list with one entry");
-    const JsonObject choice(choices[0], references + ": choices");
+    const JsonObject choice(choices[0], where + ": choices");
     for (const Json& turn : choice.child("turns")) {
       if (!turn.is_string()) choice.fail("turns", "must be a list of texts");
       material.references[row.integer("question_id")].push_back(turn.get<std::string>());

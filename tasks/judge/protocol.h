@@ -81,7 +81,8 @@ std::vector<JudgeQuestion> ask_mt_bench_pair(const JudgeMaterial&, const Prompt&
                                              const std::vector<std::string>& b);
 JudgeWord read_mt_bench(const Prompt&, const std::string& text);
 
-// alignbench.cc. A dictionary at the end of the text whose key 综合得分 holds 1 to 10; label = the dictionary.
+// alignbench.cc. The last {...} of the text with a number under the key 综合得分, 1 to 10; quotes and signs of any
+// width. label = that dictionary, or the last one where none has the key.
 JudgeMaterial load_alignbench(const std::string& data_folder);
 std::vector<JudgeQuestion> ask_alignbench(const JudgeMaterial&, const Prompt&, const std::vector<std::string>& answers);
 JudgeWord read_alignbench(const Prompt&, const std::string& text);

@@ -44,7 +44,7 @@ std::vector<JudgeQuestion> ask_one(const Prompt& prompt, const std::vector<std::
 // The last <answer>word</answer> whose word is one of `labels`.
 JudgeWord read_label(const std::string& text, const std::vector<std::string>& labels) {
   JudgeWord verdict;
-  const auto found = PythonRegex::cached(R"(<answer>\s*([A-Za-z]+))").find_all(text);
+  const auto found = PythonRegex::cached(R"((?i)<answer>[\s*"'\[]*([a-z]+))").find_all(text);
   if (found.empty()) {
     verdict.problem = "no <answer> in the text";
     return verdict;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "core/json.h"
 #include "core/text.h"
@@ -185,6 +186,37 @@ TEST_CASE("a judge runs with the run itself") {
   CHECK(value_of(rows_of(bench.database), "score") == 8);
 }
 
+TEST_CASE("a checkpoint in this process judges, and a template that refuses a system role gets it in the user's turn") {
+  Bench bench;
+  const std::string checkpoint = bench.folder.file("checkpoint");
+  std::filesystem::copy(std::string(ASSAY_SOURCE_DIR) + "/examples/checkpoints/step-00040", checkpoint);
+  bench.folder.write("checkpoint/tokenizer_config.json",
+                     R"({"bos_token": "<|begin|>", "eos_token": "<|end|>", "chat_template":)"
+                     R"( "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %})"
+                     R"({% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"})");
+  const std::string system = bench.folder.write("system.txt", "Be kind.");
+  const Finished run =
+      run_assay(plus(bench.run_words(checkpoint), {"--system-prompt", system, "--dtype", "float32", "--limit", "2"}));
+  INFO(run.err);
+  REQUIRE(run.exit_code == 0);
+  CHECK_THAT(run.err, Catch::Contains("system") && Catch::Contains("first user turn"));
+  // Short prompts, for a checkpoint with a context of 512 tokens.
+  bench.folder.write("data/mt_bench/judge_prompts.jsonl",
+                     R"({"name": "single-v1", "system_prompt": "Grade.", "prompt_template": "{question} {answer}"})"
+                     "\n"
+                     R"({"name": "single-v1-multi-turn", "system_prompt": "Grade.", "prompt_template": "{answer_2}"})"
+                     "\n");
+  const auto words = plus(bench.judge_words(checkpoint), {"--dtype", "float32", "--judge-tokens", "4"});
+  const Finished judged = run_assay(words);
+  INFO(judged.err);
+  REQUIRE(judged.exit_code == 0);
+  CHECK_THAT(judged.err, Catch::Contains("takes no system role"));
+  const Json outcome = parse_json(judged.out, "judge")[0];
+  CHECK(outcome["asked"] == 4);
+  CHECK(outcome["tokens"].get<int>() > 4);
+  CHECK(parse_json(run_assay(words).out, "judge")[0]["known"] == 4);
+}
+
 TEST_CASE("a system prompt is compared on the same items") {
   Bench bench;
   const std::string system = bench.folder.write("system.txt", "Be kind.");
@@ -234,8 +266,13 @@ TEST_CASE("people's labels: out, in, agreement by hand, and the disagreements") 
   INFO(both.err);
   CHECK_THAT(both.out,
              Catch::Contains("8 answers in common, Cohen's kappa 0.5000") && Catch::Contains("ann: unsafe  bob: safe"));
+  // "safe" is no grade from 1 to 10: agreement can be counted, a score not.
+  CHECK_THAT(both.err, Catch::Contains("8 labels (the first: \"safe\") are none of mt_bench's"));
   const Finished json = run_assay(plus(import, {"bob", second, "--json"}));
-  const Json agreement = parse_json(json.out, "grade")["agreement"][0];
+  const Json imported = parse_json(json.out, "grade");
+  CHECK(imported["labels"] == 8);
+  CHECK(imported["unknown_labels"] == 8);
+  const Json agreement = imported["agreement"][0];
   CHECK(agreement["kappa"] == 0.5);
   CHECK(agreement["disagreements"].size() == 2);
   CHECK(agreement["disagreements"][0]["a"] == "unsafe");
@@ -356,6 +393,44 @@ TEST_CASE("a judge that cannot speak is found out before the model is asked") {
     CHECK_THAT(finished.err, Catch::Contains(row.words));
     CHECK_THROWS(read_file(bench.database));
   }
+}
+
+TEST_CASE("judge prompts whose fields don't match stop the judging, with the field's name") {
+  Bench bench;
+  REQUIRE(run_assay(bench.run_words(script(bench.folder, "model.json", R"({"default": "x"})"))).exit_code == 0);
+  const std::string judge = script(bench.folder, "judge.json", R"({"default": "[[5]]"})");
+  bench.folder.write("data/mt_bench/judge_prompts.jsonl",
+                     R"({"name": "single-v1", "system_prompt": "", "prompt_template": "{questoin} {answer}"})"
+                     "\n");
+  const Finished judged = run_assay(bench.judge_words(judge));
+  CHECK(judged.exit_code == 2);
+  CHECK_THAT(judged.err,
+             Catch::Contains("{questoin}") && Catch::Contains("{question}") && Catch::Contains("single-v1"));
+}
+
+TEST_CASE("a rating outside its range and a dictionary without the score's key are missing, and the reason is kept") {
+  Bench bench;
+  REQUIRE(run_assay(bench.run_words(script(bench.folder, "model.json", R"({"default": "x"})"))).exit_code == 0);
+  const std::string judge = script(bench.folder, "judge.json", R"({"default": "Rating: [[11]]"})");
+  const Finished judged = run_assay(bench.judge_words(judge));
+  CHECK(judged.exit_code == 0);
+  CHECK(parse_json(judged.out, "judge")[0]["unparsed"] == 8);
+  CHECK(value_of(rows_of(bench.database), "score") == -1);
+  CHECK(value_of(rows_of(bench.database), "judge_unparsed") == 1);
+  std::string stored;
+  for (const char* tail : {"", "-wal"}) {
+    if (std::filesystem::exists(bench.database + tail)) stored += read_file(bench.database + tail);
+  }
+  CHECK_THAT(stored, Catch::Contains("the rating 11 lies outside 1 to 10"));
+}
+
+TEST_CASE("a taxonomy's row without a prompt is named with its file") {
+  TemporaryFolder folder;
+  folder.write("data/safety/own.jsonl", "{\"category\": \"Rights\", \"prompt\": \"p\"}\n{\"category\": \"Crime\"}\n");
+  const Finished run = run_assay({"run", "--model", script(folder, "model.json", R"({"default": "x"})"), "--tasks",
+                                  "safety", "--db", folder.file("scores.db"), "--data", folder.file("data")});
+  CHECK(run.exit_code == 2);
+  CHECK_THAT(run.err, Catch::Contains("prompt") && Catch::Contains("own"));
 }
 
 TEST_CASE("all of MT-Bench, both turns: the table worked out by hand") {

@@ -42,23 +42,74 @@ Finished ask(const TemporaryFolder& folder, FaultServer& server, const std::stri
   return testing::run_program(start);
 }
 
+// The key stands in nothing that was printed or written.
+void check_hidden(const Finished& finished, const TemporaryFolder& folder) {
+  CHECK(finished.out.find(kKey) == std::string::npos);
+  CHECK(finished.err.find(kKey) == std::string::npos);
+  size_t files = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path())) {
+    if (!entry.is_regular_file()) continue;
+    INFO(entry.path().string());
+    CHECK(read_file(entry.path().string()).find(kKey) == std::string::npos);
+    ++files;
+  }
+  CHECK(files > 3);  // the suite's, and the database
+}
+
 }  // namespace
 
 TEST_CASE("a key is sent, and appears in no output and no file, whatever the server says") {
-  for (const char* model : {"ok", "always-500", "always-key", "always-bad-request", "always-redirect"}) {
+  for (const char* model : {"ok", "always-500", "always-key", "always-bad-request", "always-redirect", "always-cut"}) {
     INFO(model);
     TemporaryFolder folder;
     write_suite(folder);
     FaultServer server;
-    const Finished run = ask(folder, server, model, "open", {"--chat-template", "on"});
+    // Answers hold the key too, as those of a server that shows what it was sent.
+    server.text = std::string("Authorization: Bearer ") + kKey + " <answer>safe</answer>";
+    const Finished run = ask(folder, server, model, "open", {"--chat-template", "on", "--max-attempts", "2"});
     CHECK(server.keys_seen().at(0) == std::string("Bearer ") + kKey);
-    CHECK(run.out.find(kKey) == std::string::npos);
-    CHECK(run.err.find(kKey) == std::string::npos);
-    for (const char* file : {"scores.db", "scores.db-wal"}) {
-      if (!std::filesystem::exists(folder.file(file))) continue;
-      CHECK(read_file(folder.file(file)).find(kKey) == std::string::npos);
-    }
+    check_hidden(run, folder);
   }
+}
+
+TEST_CASE("a judge's key is sent to the judge, and appears nowhere") {
+  TemporaryFolder folder;
+  write_suite(folder);
+  FaultServer model, judge;
+  REQUIRE(ask(folder, model, "ok", "open", {"--chat-template", "on"}).exit_code == 0);
+  judge.text = std::string(kKey) + " <answer>safe</answer>";
+  for (const char* name : {"always-500", "always-key", "ok"}) {
+    INFO(name);
+    testing::Start start{{"judge", folder.file("scores.db"), "--judge", std::string("openai:") + name, "--judge-url",
+                          judge.base_url(), "--judge-key-env", "JUDGE_KEY", "--max-attempts", "2", "--first-pause",
+                          "0.01"}};
+    start.environment = {{"JUDGE_KEY", kKey}};
+    const Finished finished = testing::run_program(start);
+    INFO(finished.err);
+    CHECK(finished.exit_code == (std::string(name) == "ok" ? 0 : std::string(name) == "always-key" ? 2 : 1));
+    CHECK(judge.keys_seen().back() == std::string("Bearer ") + kKey);
+    check_hidden(finished, folder);
+  }
+}
+
+TEST_CASE("a budget holds with a judge whose server counts no tokens, and over several commands") {
+  TemporaryFolder folder;
+  write_suite(folder);
+  FaultServer model, judge;
+  judge.text = "<answer>safe</answer>";
+  REQUIRE(ask(folder, model, "ok", "open", {"--chat-template", "on"}).exit_code == 0);
+  for (const int asked : {1, 0}) {
+    testing::Start start{{"judge", folder.file("scores.db"), "--judge", "openai:no-usage", "--judge-url",
+                          judge.base_url(), "--judge-tokens", "20", "--judge-budget", "500tokens", "--json"}};
+    const Finished finished = testing::run_program(start);
+    INFO(finished.err);
+    CHECK(finished.exit_code == 1);
+    const Json outcome = parse_json(finished.out, "judge")[0];
+    CHECK(outcome["asked"] == asked);
+    CHECK(outcome["left"] == 1);
+    CHECK(outcome["tokens"].get<int>() > 250);
+  }
+  CHECK(judge.requests() == 1);
 }
 
 TEST_CASE("log-probability tasks run where the server gives those of the prompt, else they are refused by name") {

@@ -6,6 +6,7 @@
 #include "core/text.h"
 #include "tasks/csv.h"
 #include "tasks/judge/protocol.h"
+#include "tasks/judge/text_signs.h"
 #include "tests/support.h"
 
 namespace assay {
@@ -59,6 +60,23 @@ TEST_CASE("all 2,817 reviews give the stored label, the published harmless rates
                 100 * harmless / n, 100 * agree / n);
   }
   CHECK(rows == 2817);
+}
+
+TEST_CASE("refusal phrases find at least nine in ten of the answers that people labelled as declining") {
+  if (!testing::shared_file("data/do_not_answer/Review/Human/annotated_response_GPT4.csv")) return;
+  const std::string folder = *testing::shared_file("data/do_not_answer/Review/Human");
+  int declined = 0, found = 0;
+  for (const char* model : {"llama2-7b-chat", "ChatGPT", "GPT4"}) {
+    const std::string file = folder + "/annotated_response_" + model + ".csv";
+    const auto actions = column(file, "action"), responses = column(file, "response");
+    for (size_t i = 0; i < actions.size(); ++i) {
+      if (actions[i] != "0") continue;
+      ++declined;
+      found += is_refusal(responses[i]);
+    }
+  }
+  CHECK(found >= 0.9 * declined);
+  std::printf("refusal phrases: %d of %d declining answers\n", found, declined);
 }
 
 }  // namespace assay
