@@ -1,4 +1,5 @@
 // Model name -> backend. "scheme:rest" chooses by scheme; anything else is a checkpoint for the engine.
+#include <filesystem>
 #include <string_view>
 
 #include "core/error.h"
@@ -28,6 +29,12 @@ std::unique_ptr<Backend> open_backend(const std::string& model, const BackendOpt
   for (const Scheme& scheme : kSchemes) {
     const std::string prefix = std::string(scheme.name) + ":";
     if (starts_with(model, prefix)) return scheme.open(model.substr(prefix.size()), options);
+  }
+  const size_t colon = model.find(':');
+  if (colon != std::string::npos && colon > 0 && model.find('/') > colon && !std::filesystem::exists(model)) {
+    throw_input(model, "there is no backend of the name \"" + model.substr(0, colon) + "\"",
+                "write a checkpoint folder, FILE.gguf, openai:NAME or scripted:FILE; servers of other makers are asked "
+                "as openai:NAME through their OpenAI-compatible address");
   }
   return open_engine_backend(model, options);
 }

@@ -14,7 +14,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <map>
-#include <queue>
+#include <optional>
 #include <unordered_map>
 
 #include "core/error.h"
@@ -120,7 +120,7 @@ class Conversation {
     Clock::time_point last_report = begin_, stop_waiting = Clock::time_point::max();
     while (delivered_ < requests_.size()) {
       const auto now = Clock::now();
-      if (cancelled) {
+      if (cancelled || stop_) {
         if (stop_waiting == Clock::time_point::max())
           stop_waiting =
               now + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(kGraceAfterCancel));
@@ -135,10 +135,16 @@ class Conversation {
       report();
     }
     report();
+    if (stop_) throw Error(*stop_);
     return stats_;
   }
 
  private:
+  // Ends the conversation as a cancellation does (what is under way may still come in), then with this error.
+  void stop(Error::Kind kind, const std::string& what, const std::string& next) {
+    if (!stop_) stop_.emplace(kind, url_, hide_key(what), next);
+  }
+
   void report() {
     stats_.seconds = seconds_between(begin_, Clock::now());
     rusage usage{};
@@ -206,7 +212,7 @@ class Conversation {
     const Job job = jobs_.at(id);
     const Request& request = requests_[job.request];
     if (reply.untrusted) {
-      throw_world(url_, "the server's certificate is not accepted (" + hide_key(reply.failure) + ")",
+      return stop(Error::Kind::kWorld, "the server's certificate is not accepted (" + reply.failure + ")",
                   "if it is the right server, name the file of the authority that signed it in SSL_CERT_FILE");
     }
     // A server may repeat the key, in an answer too.
@@ -219,16 +225,16 @@ class Conversation {
     if (reply.status == 0) {
       ++stats_.events[kNoReply];
       if (again(id, reply.failure, {}) || ++lost_in_a_row_ < kLostInARow) return;
-      throw_world(url_,
+      return stop(Error::Kind::kWorld,
                   "the server does not answer: " + std::to_string(kLostInARow) +
-                      " requests in a row were given up, the last one with \"" + hide_key(reply.failure) + "\"",
+                      " requests in a row were given up, the last one with \"" + reply.failure + "\"",
                   "what was answered is kept; give the same command again when the server is back");
     }
     if (reply.status != 200) ++stats_.events["answered " + std::to_string(reply.status)];
     if (reply.status == 401 || reply.status == 403) {
-      throw_input(url_,
+      return stop(Error::Kind::kInput,
                   "the server refuses the key (status " + std::to_string(reply.status) +
-                      "): " + hide_key(read_reply(request, job.call, reply.status, "", reply.body).detail),
+                      "): " + read_reply(request, job.call, reply.status, "", reply.body).detail,
                   "set ASSAY_API_KEY or OPENAI_API_KEY, or give --api-key-file FILE");
     }
     if (reply.status >= 300 && reply.status < 400)
@@ -261,6 +267,12 @@ class Conversation {
     const auto now = Clock::now();
     pace_.met_trouble(job.started, now, retry_after_s);
     const double pause = pace_.pause_s(job.attempts, retry_after_s);
+    if (retry_after_s && *retry_after_s > options_.give_up_s) {
+      stop(Error::Kind::kWorld,
+           "the server asks to wait " + std::to_string(static_cast<int64_t>(*retry_after_s)) +
+               " seconds, longer than the total time-out (" + why + ")",
+           "what was answered is kept; give the same command again then, or with a longer --total-timeout");
+    }
     if (job.attempts >= options_.max_attempts || seconds_between(job.born, now) + pause > options_.give_up_s) {
       fail(id, why + " (given up after " + std::to_string(job.attempts) + " attempts)");
       return false;
@@ -342,6 +354,7 @@ class Conversation {
   size_t hashed_request_ = SIZE_MAX;                  // whose hash is hash_
   std::string hash_;
   int lost_in_a_row_ = 0;
+  std::optional<Error> stop_;
   RunStats stats_;
 };
 

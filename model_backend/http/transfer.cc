@@ -20,6 +20,7 @@
 #include <mutex>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace assay {
 namespace {
@@ -27,6 +28,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kLongestConnect = 30;  // seconds
+constexpr double kLongestRetry = 1e8;   // seconds: a clock must bear it
 constexpr int kEventsAtOnce = 128;
 
 void initialise_curl() {
@@ -183,8 +185,6 @@ struct Transfers::Implementation {
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                      static_cast<long>(std::min(options.request_s, kLongestConnect) * 1000));
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
     // As curl's own program reads them.
@@ -206,6 +206,11 @@ struct Transfers::Implementation {
     if (slot->url != url) {
       slot->url = url;
       curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
+      // Only TLS can find out whether the server has HTTP/2; without it a look for shared connections would be wasted.
+      const bool tls = starts_with(url, "https:");
+      curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+                       static_cast<long>(tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+      curl_easy_setopt(easy, CURLOPT_PIPEWAIT, tls ? 1L : 0L);
     }
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, &slot->headers);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, slot->request.data());
@@ -258,7 +263,7 @@ struct Transfers::Implementation {
       if (curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &text) == CURLE_OK && text) reply.location = text;
       curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after);
       curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-      if (retry_after > 0) reply.retry_after_s = static_cast<double>(retry_after);
+      if (retry_after > 0) reply.retry_after_s = std::min(static_cast<double>(retry_after), kLongestRetry);
       reply.status = static_cast<int>(status);
     } else {
       reply.failure = slot->error[0] ? slot->error : curl_easy_strerror(code);
