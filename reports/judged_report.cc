@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "reports/report.h"
 #include "reports/text_table.h"
@@ -109,15 +110,16 @@ std::string hygiene_of(const Block& block) {
     text += fmt::format("  without a score: {} of {} items\n", score->second->missing,
                         score->second->missing + score->second->n);
   if (text.empty()) return "";
-  return fmt::format("{}, run {}, judge {}:\n{}", block.first->checkpoint, block.first->run, block.first->filter, text);
+  return fmt::format("{}, run {}, {}, judge {}:\n{}", block.first->checkpoint, block.first->run,
+                     block.first->convention, block.first->filter, text);
 }
 
 std::string published_table(const Layout& layout, const std::vector<Block>& blocks) {
   TextTable table;
-  table.columns = {{"checkpoint"}, {"judge"}};
+  table.columns = {{"checkpoint"}, {"convention"}, {"judge"}};
   for (const auto& [unused, heading] : layout.columns) table.columns.push_back({heading, true});
   for (const Block& block : blocks) {
-    std::vector<std::string> cells = {block.first->checkpoint, block.first->filter};
+    std::vector<std::string> cells = {block.first->checkpoint, block.first->convention, block.first->filter};
     for (const auto& [metric, unused] : layout.columns) {
       const auto found = block.rows.find(metric);
       cells.push_back(found == block.rows.end() ? "-" : interval(*found->second, 2));
@@ -158,10 +160,10 @@ std::string share_table(const std::string& task, const std::vector<Block>& block
 // A number that needs no judge, a row a checkpoint and task.
 std::string plain_table(const std::vector<ReportRow>& rows, const char* metric, const char* title) {
   TextTable table;
-  table.columns = {{"checkpoint"}, {"task"}, {metric, true}, {"items", true}};
+  table.columns = {{"checkpoint"}, {"task"}, {"convention"}, {metric, true}, {"items", true}};
   for (const ReportRow& row : rows) {
     if (row.metric == metric && row.value)
-      table.rows.push_back({row.checkpoint, row.task, interval(row, 3), std::to_string(row.n)});
+      table.rows.push_back({row.checkpoint, row.task, row.convention, interval(row, 3), std::to_string(row.n)});
   }
   return table.rows.empty() ? "" : std::string("\n") + title + "\n" + table.plain();
 }
@@ -186,7 +188,11 @@ std::string render_judged(const std::vector<ReportRow>& rows, const ReportOption
     if (!text.empty()) text += "\n";
     const Layout* layout = layout_of(task);
     text += layout ? published_table(*layout, blocks) : share_table(task, blocks);
-    if (const std::string& note = blocks.front().first->note; !note.empty()) text += "note: " + note + "\n";
+    std::set<std::string> notes;
+    for (const Block& block : blocks) {
+      if (!block.first->note.empty() && notes.insert(block.first->note).second)
+        text += "note: " + block.first->note + "\n";
+    }
     for (const Block& block : blocks) text += hygiene_of(block);
   }
   text += not_judged(rows);

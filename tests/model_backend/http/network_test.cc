@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "model_backend/http/http_backend.h"
 #include "tests/model_backend/http/certificate.h"
@@ -53,6 +54,7 @@ struct PlainServer {
     server->Post(".*", [this](const httplib::Request& in, httplib::Response& out) {
       targets.push_back(in.target);
       keys.push_back(in.get_header_value("Authorization"));
+      ports.insert(in.remote_port);
       out.status = status;
       if (!location.empty()) out.set_header("Location", location);
       out.set_content(R"({"choices": [{"message": {"content": "yes"}}]})", "application/json");
@@ -72,6 +74,7 @@ struct PlainServer {
   int status = 200;
   std::string location;
   std::vector<std::string> targets, keys;  // read once the client has its answer
+  std::set<int> ports;                     // of the client: one a connection
   int port = 0;
   std::thread thread;
 };
@@ -191,6 +194,26 @@ TEST_CASE("a redirect is not followed: the key stays with the host that it was m
   CHECK(response.detail.find("sk-abc") == std::string::npos);
   CHECK(first.keys == std::vector<std::string>{"Bearer sk-abc"});
   CHECK(other.targets.empty());
+}
+
+TEST_CASE("a connection is kept and used again") {
+  PlainServer server;
+  server.server->set_keep_alive_max_count(100);
+  Environment none({});
+  BackendOptions options;
+  options.http.base_url = "http://" + server.address() + "/v1";
+  options.http.chat = true;
+  options.http.max_in_flight = 1;
+  std::vector<Request> requests(20);
+  for (Request& request : requests) {
+    request.kind = RequestKind::kChat;
+    request.messages = {{"user", "question"}};
+  }
+  One sink;
+  const std::atomic<bool> never{false};
+  open_http_backend("ok", options)->answer(requests, sink, never);
+  CHECK(server.targets.size() == 20);
+  CHECK(server.ports.size() == 1);
 }
 
 TEST_CASE("a server that is not there ends the run after some losses, not after all of them") {
