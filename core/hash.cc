@@ -1,10 +1,16 @@
 #include "core/hash.h"
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <memory>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
 
 #include "core/error.h"
 
@@ -25,13 +31,9 @@ uint32_t big_endian(const uint8_t* p) {
   return uint32_t{p[0]} << 24 | uint32_t{p[1]} << 16 | uint32_t{p[2]} << 8 | uint32_t{p[3]};
 }
 
-}  // namespace
+using State = std::array<uint32_t, 8>;
 
-Sha256::Sha256()
-    : state_{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19},
-      block_{} {}
-
-void Sha256::compress(const uint8_t* block) {
+void compress_portable(State& state, const uint8_t* block) {
   uint32_t w[64];
   for (int i = 0; i < 16; ++i) w[i] = big_endian(block + 4 * i);
   for (int i = 16; i < 64; ++i) {
@@ -39,7 +41,7 @@ void Sha256::compress(const uint8_t* block) {
     uint32_t s1 = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ (w[i - 2] >> 10);
     w[i] = w[i - 16] + s0 + w[i - 7] + s1;
   }
-  auto [a, b, c, d, e, f, g, h] = state_;
+  auto [a, b, c, d, e, f, g, h] = state;
   for (int i = 0; i < 64; ++i) {
     uint32_t s1 = std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25);
     uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + kRound[i] + w[i];
@@ -48,7 +50,64 @@ void Sha256::compress(const uint8_t* block) {
     h = g, g = f, f = e, e = d + t1, d = c, c = b, b = a, a = t1 + t2;
   }
   uint32_t sums[8] = {a, b, c, d, e, f, g, h};
-  for (int i = 0; i < 8; ++i) state_[i] += sums[i];
+  for (int i = 0; i < 8; ++i) state[i] += sums[i];
+}
+
+#if defined(__x86_64__)
+// The processor's own SHA-256 rounds. They want the state as (a, b, e, f) and (c, d, g, h), highest lane first.
+__attribute__((target("sha,sse4.1,ssse3"))) void compress_sha_ni(State& state, const uint8_t* block) {
+  const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+  auto* words = reinterpret_cast<__m128i*>(state.data());
+  const __m128i cdab = _mm_shuffle_epi32(_mm_loadu_si128(words), 0xB1);
+  const __m128i hgfe = _mm_shuffle_epi32(_mm_loadu_si128(words + 1), 0x1B);
+  __m128i abef = _mm_alignr_epi8(cdab, hgfe, 8);
+  __m128i cdgh = _mm_blend_epi16(hgfe, cdab, 0xF0);
+  const __m128i abef_before = abef, cdgh_before = cdgh;
+  __m128i w[4];  // the last sixteen words of the schedule
+  for (int group = 0; group < 16; ++group) {
+    __m128i& mine = w[group % 4];
+    if (group < 4) {
+      mine = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(block) + group), swap);
+    } else {
+      const __m128i last = w[(group + 3) % 4];
+      const __m128i seven_back = _mm_alignr_epi8(last, w[(group + 2) % 4], 4);
+      mine = _mm_sha256msg2_epu32(_mm_add_epi32(_mm_sha256msg1_epu32(mine, w[(group + 1) % 4]), seven_back), last);
+    }
+    const __m128i round = _mm_loadu_si128(reinterpret_cast<const __m128i*>(kRound.data()) + group);
+    const __m128i sum = _mm_add_epi32(mine, round);
+    cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
+    abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0E));
+  }
+  const __m128i feba = _mm_shuffle_epi32(_mm_add_epi32(abef, abef_before), 0x1B);
+  const __m128i dchg = _mm_shuffle_epi32(_mm_add_epi32(cdgh, cdgh_before), 0xB1);
+  _mm_storeu_si128(words, _mm_blend_epi16(feba, dchg, 0xF0));
+  _mm_storeu_si128(words + 1, _mm_alignr_epi8(dchg, feba, 8));
+}
+
+bool has_sha_instructions() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1) && __builtin_cpu_supports("sse4.1");
+}
+#endif
+
+using Compress = void (*)(State&, const uint8_t*);
+
+Compress choose_compress() {
+#if defined(__x86_64__)
+  if (has_sha_instructions()) return compress_sha_ni;
+#endif
+  return compress_portable;
+}
+
+}  // namespace
+
+Sha256::Sha256()
+    : state_{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19},
+      block_{} {}
+
+void Sha256::compress(const uint8_t* block) {
+  static const Compress chosen = choose_compress();
+  chosen(state_, block);
 }
 
 void Sha256::update(const void* bytes, size_t count) {
@@ -69,9 +128,10 @@ void Sha256::update(const void* bytes, size_t count) {
 
 std::array<uint8_t, 32> Sha256::finish() {
   uint64_t bits = total_bytes_ * 8;
-  const uint8_t one = 0x80, zero = 0;
-  update(&one, 1);
-  while (block_fill_ != 56) update(&zero, 1);
+  uint8_t end[64] = {0x80};
+  update(end, 1);
+  end[0] = 0;
+  update(end, (56 + 64 - block_fill_) % 64);
   uint8_t length[8];
   for (int i = 0; i < 8; ++i) length[i] = static_cast<uint8_t>(bits >> (56 - 8 * i));
   update(length, 8);
@@ -82,10 +142,11 @@ std::array<uint8_t, 32> Sha256::finish() {
 
 std::string Sha256::finish_hex() {
   static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
+  std::string text(64, '0');
+  size_t at = 0;
   for (uint8_t byte : finish()) {
-    text.push_back(kDigits[byte >> 4]);
-    text.push_back(kDigits[byte & 15]);
+    text[at++] = kDigits[byte >> 4];
+    text[at++] = kDigits[byte & 15];
   }
   return text;
 }

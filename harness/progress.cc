@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 namespace assay {
@@ -20,33 +21,81 @@ std::string count(int64_t n) {
   return std::to_string(n);
 }
 
+int64_t prompt_bytes(const Request& request) {
+  size_t bytes = request.context.size() + request.text.size();
+  for (const std::string& continuation : request.continuations) bytes += continuation.size();
+  for (const Message& message : request.messages) bytes += message.content.size();
+  return static_cast<int64_t>(bytes);
+}
+
+bool generates(const Request& request) {
+  return request.kind == RequestKind::kGenerate || request.kind == RequestKind::kChat;
+}
+
+double ratio(double part, double whole) {
+  return whole > 0 ? std::clamp(part / whole, 0.0, 1.0) : 0;
+}
+
 }  // namespace
 
-ProgressLine::ProgressLine(int64_t total_requests, int64_t known)
-    : total_(total_requests), known_(known), start_(Clock::now()), last_(start_), terminal_(::isatty(2) == 1) {}
+void add_request(Progress& progress, const Request& request) {
+  ++progress.requests;
+  progress.bytes += prompt_bytes(request);
+  if (!generates(request)) return;
+  progress.texts += request.generate.samples;
+  progress.text_tokens_most += int64_t{request.generate.samples} * request.generate.max_tokens;
+}
 
-std::string ProgressLine::text(int64_t done, int64_t total, int64_t known, const RunStats& stats, double seconds) {
-  std::string line = fmt::format("{}/{} requests", done, total);
-  if (known > 0) line += fmt::format(" (+{} known)", known);
-  line += fmt::format("  {} tokens", count(stats.computed_tokens));
-  if (seconds > 0.5) line += fmt::format("  {:.0f} tokens/s", static_cast<double>(stats.computed_tokens) / seconds);
-  // Work left in tokens where the plan knows it, else in requests.
-  double share = 0;
-  if (stats.tree_tokens > 0 && stats.generated_tokens == 0) {
-    share = static_cast<double>(stats.computed_tokens) / static_cast<double>(stats.tree_tokens);
-  } else if (total > 0) {
-    share = static_cast<double>(done) / static_cast<double>(total);
+void add_response(Progress& progress, const Request& request) {
+  ++progress.requests_done;
+  progress.bytes_done += prompt_bytes(request);
+  if (!generates(request)) return;
+  progress.texts_done += request.generate.samples;
+}
+
+double share_done(const Progress& progress, const RunStats& stats) {
+  const double computed = static_cast<double>(stats.computed_tokens);
+  const int64_t prompt_tokens_left = stats.tree_tokens - stats.computed_tokens;
+  if (prompt_tokens_left <= 0 && stats.generated_tokens == 0) {
+    if (progress.texts > 0)
+      return ratio(static_cast<double>(progress.requests_done), static_cast<double>(progress.requests));
+    return ratio(static_cast<double>(progress.bytes_done), static_cast<double>(progress.bytes));
   }
-  if (share > 0.005 && share <= 1 && seconds > 1) line += "  " + duration(seconds * (1 - share) / share) + " left";
+  const double generated = static_cast<double>(stats.generated_tokens);
+  const double most = static_cast<double>(progress.text_tokens_most);
+  const double share_of_texts = ratio(static_cast<double>(progress.texts_done), static_cast<double>(progress.texts));
+  const double text_tokens = share_of_texts > 0 ? std::min(most, generated / share_of_texts) : most;
+  const double text_tokens_left = std::max(0.0, text_tokens - generated);
+  return ratio(computed, computed + static_cast<double>(std::max<int64_t>(0, prompt_tokens_left)) + text_tokens_left);
+}
+
+ProgressLine::ProgressLine(std::span<const Request> requests, int64_t known)
+    : start_(Clock::now()), last_(start_), terminal_(::isatty(2) == 1) {
+  progress_.known = known;
+  for (const Request& request : requests) add_request(progress_, request);
+}
+
+std::string ProgressLine::text(const Progress& progress, const RunStats& stats, double seconds) {
+  std::string line = fmt::format("{}/{} requests", progress.requests_done, progress.requests);
+  if (progress.known > 0) line += fmt::format(" (+{} known)", progress.known);
+  line += fmt::format("  {} tokens", count(stats.computed_tokens));
+  const double working = seconds - stats.plan_seconds;
+  if (working > 0.5) line += fmt::format("  {:.0f} tokens/s", static_cast<double>(stats.computed_tokens) / working);
+  const double share = share_done(progress, stats);
+  if (share > 0.005 && working > 1) line += "  " + duration(working * (1 - share) / share) + " left";
   return line;
 }
 
-void ProgressLine::update(int64_t requests_done, const RunStats& stats) {
+void ProgressLine::add(const Request& answered) {
+  add_response(progress_, answered);
+}
+
+void ProgressLine::update(const RunStats& stats) {
   Clock::time_point now = Clock::now();
   double pause = terminal_ ? 0.2 : 10;
   if (std::chrono::duration<double>(now - last_).count() < pause) return;
   last_ = now;
-  std::string line = text(requests_done, total_, known_, stats, std::chrono::duration<double>(now - start_).count());
+  std::string line = text(progress_, stats, std::chrono::duration<double>(now - start_).count());
   if (terminal_) {
     std::fprintf(stderr, "\r\033[K%s", line.c_str());
     drawn_ = true;

@@ -55,7 +55,16 @@ RunConfig with_task_files(RunConfig config) {
 struct PreparedTask {
   const Task* task = nullptr;
   std::vector<PreparedItem> items;
-  std::vector<std::vector<std::string>> hashes;  // [item][part]
+  std::vector<std::vector<std::string>> hashes;  // [item][part]; never changed once they are there
+};
+
+// By request hash: the texts in PreparedTask::hashes.
+using Answers = std::unordered_map<std::string_view, Response>;
+
+// Every hash once, in order, less those whose answer is known.
+struct OpenRequests {
+  std::vector<Request> requests;
+  std::vector<const std::string*> hashes;
 };
 
 // Runs programs as their texts come, where there are cores that the model leaves free.
@@ -88,29 +97,28 @@ class EarlyExecution {
 // Passes responses on to the database and keeps them for the scores.
 class RecordingSink : public ResponseSink {
  public:
-  RecordingSink(ResultsDb& db, const std::vector<std::string>& hashes,
-                std::unordered_map<std::string, Response>& answers, ProgressLine& line, EarlyExecution* early,
+  RecordingSink(ResultsDb& db, const OpenRequests& open, Answers& answers, ProgressLine& line, EarlyExecution* early,
                 bool bought)
-      : db_(db), hashes_(hashes), answers_(answers), line_(line), early_(early), bought_(bought) {}
+      : db_(db), open_(open), answers_(answers), line_(line), early_(early), bought_(bought) {}
 
   void deliver(size_t index, Response response) override {
-    ASSAY_ASSERT(index < hashes_.size(), "a backend answers only what it was asked");
-    db_.store_response(hashes_[index], response, bought_);
-    if (early_) early_->start(hashes_[index], response);
-    bool added = answers_.emplace(hashes_[index], std::move(response)).second;
+    ASSAY_ASSERT(index < open_.hashes.size(), "a backend answers only what it was asked");
+    const std::string& hash = *open_.hashes[index];
+    line_.add(open_.requests[index]);
+    db_.store_response(hash, response, bought_);
+    if (early_) early_->start(hash, response);
+    bool added = answers_.emplace(hash, std::move(response)).second;
     ASSAY_ASSERT(added, "a backend answers a request once");
-    ++done_;
   }
-  void progress(const RunStats& stats) override { line_.update(done_, stats); }
+  void progress(const RunStats& stats) override { line_.update(stats); }
 
  private:
   ResultsDb& db_;
-  const std::vector<std::string>& hashes_;
-  std::unordered_map<std::string, Response>& answers_;
+  const OpenRequests& open_;
+  Answers& answers_;
   ProgressLine& line_;
   EarlyExecution* early_;  // may be null
   bool bought_;
-  int64_t done_ = 0;
 };
 
 // The sandbox of a run whose tasks have programs, and when they run.
@@ -259,31 +267,42 @@ std::string definition_hash(const PreparedTask& prepared) {
   return hash.hex();
 }
 
-void store_plan(ResultsDb& db, int64_t run, std::vector<TaskRecord>& records, const std::vector<PreparedTask>& tasks) {
+// `turns_only`: again, after a turn: only what has more than one.
+void store_plan(ResultsDb& db, int64_t run, std::vector<TaskRecord>& records, const std::vector<PreparedTask>& tasks,
+                bool turns_only) {
   for (TaskRecord& record : records) {
     auto same = [&](const PreparedTask& prepared) {
       return !record.is_group && prepared.task->key() == record.task + "@" + record.convention;
     };
     auto prepared = std::find_if(tasks.begin(), tasks.end(), same);
-    if (prepared != tasks.end()) record.definition = definition_hash(*prepared);
+    const bool has_items = prepared != tasks.end();
+    if (turns_only && (!has_items || prepared->task->next_turns.empty())) continue;
+    if (has_items) record.definition = definition_hash(*prepared);
     db.put_task(run, record);
-    if (prepared == tasks.end()) continue;
-    std::vector<ItemRecord> items;
-    for (size_t i = 0; i < prepared->items.size(); ++i) {
-      ItemRecord item;
-      item.position = static_cast<int64_t>(i);
-      item.prompt = prepared->items[i].prompt;
-      item.requests = prepared->items[i].requests;
-      item.request_hashes = prepared->hashes[i];
-      items.push_back(std::move(item));
+    if (!has_items) continue;
+    db.put_items(run, record, prepared->items.size(), [&](size_t i) {
+      const PreparedItem& item = prepared->items[i];
+      return ItemView{static_cast<int64_t>(i), &item.prompt, item.requests, prepared->hashes[i]};
+    });
+  }
+}
+
+// Choices are scored by their numbers: what else the items hold is stored by now, and would only fill memory.
+void drop_stored_texts(std::vector<PreparedTask>& tasks) {
+  for (PreparedTask& prepared : tasks) {
+    const Task& task = *prepared.task;
+    if (task.output_type != OutputType::kMultipleChoice || !task.cluster.empty()) continue;
+    for (PreparedItem& item : prepared.items) {
+      item.prompt.context = std::string();
+      item.prompt.messages = std::vector<Message>();
+      item.prompt.fields = Json();
     }
-    db.put_items(run, record, items);
   }
 }
 
 // Adds the next turn of every conversation whose turns so far are answered. False when there was none.
-bool add_next_turns(std::vector<PreparedTask>& tasks, const std::unordered_map<std::string, Response>& answers,
-                    bool chat, const std::optional<ChatRenderer>& renderer, const std::string& identity) {
+bool add_next_turns(std::vector<PreparedTask>& tasks, const Answers& answers, bool chat,
+                    const std::optional<ChatRenderer>& renderer, const std::string& identity) {
   bool added = false;
   for (PreparedTask& prepared : tasks) {
     for (size_t i = 0; i < prepared.items.size(); ++i) {
@@ -323,58 +342,53 @@ void add_stats(RunStats& sum, const RunStats& more) {
   if (sum.first_failure.empty()) sum.first_failure = more.first_failure;
 }
 
-// Every hash once, in order, less those whose answer is known.
-struct OpenRequests {
-  std::vector<Request> requests;
-  std::vector<std::string> hashes;
-};
-
-OpenRequests open_requests(const std::vector<PreparedTask>& tasks,
-                           const std::unordered_map<std::string, Response>& known) {
+// Requests after which no other turn comes are moved out of the tasks: nothing else asks for them.
+OpenRequests open_requests(std::vector<PreparedTask>& tasks, const Answers& known) {
   OpenRequests open;
-  std::unordered_set<std::string> seen;
-  for (const PreparedTask& prepared : tasks) {
+  std::unordered_set<std::string_view> seen;
+  for (PreparedTask& prepared : tasks) {
+    const bool last = prepared.task->next_turns.empty();
     for (size_t i = 0; i < prepared.items.size(); ++i) {
       for (size_t part = 0; part < prepared.hashes[i].size(); ++part) {
         const std::string& hash = prepared.hashes[i][part];
         if (known.count(hash) || !seen.insert(hash).second) continue;
-        open.requests.push_back(prepared.items[i].requests[part]);
-        open.hashes.push_back(hash);
+        Request& request = prepared.items[i].requests[part];
+        open.requests.push_back(last ? std::move(request) : request);
+        open.hashes.push_back(&hash);
       }
     }
   }
   return open;
 }
 
-std::vector<std::string> all_hashes(const std::vector<PreparedTask>& tasks) {
-  std::vector<std::string> all;
-  std::unordered_set<std::string> seen;
+// Adds what the database knows.
+void add_known(ResultsDb& db, const std::vector<PreparedTask>& tasks, Answers& answers) {
+  std::vector<std::string_view> unknown;
   for (const PreparedTask& prepared : tasks) {
     for (const auto& hashes : prepared.hashes) {
       for (const std::string& hash : hashes) {
-        if (seen.insert(hash).second) all.push_back(hash);
+        if (!answers.count(hash)) unknown.push_back(hash);
       }
     }
   }
-  return all;
+  for (auto& [place, response] : db.known_among(unknown)) answers.emplace(unknown[place], std::move(response));
 }
 
 // The items of one task with what was answered.
-std::optional<std::vector<AnsweredItem>> answered_items(const std::vector<PreparedTask>& tasks, const Task& task,
-                                                        const std::unordered_map<std::string, Response>& answers) {
+std::optional<ItemSource> answered_items(const std::vector<PreparedTask>& tasks, const Task& task,
+                                         const Answers& answers) {
   for (const PreparedTask& prepared : tasks) {
     if (prepared.task != &task) continue;
-    std::vector<AnsweredItem> items;
-    items.reserve(prepared.items.size());
-    for (size_t i = 0; i < prepared.items.size(); ++i) {
-      AnsweredItem& item = items.emplace_back(AnsweredItem{&prepared.items[i].prompt, {}, {}});
-      for (const std::string& hash : prepared.hashes[i]) {
-        auto found = answers.find(hash);
-        const bool answered = found != answers.end() && found->second.status != ResponseStatus::kFailed;
-        item.responses.push_back(answered ? std::optional(found->second) : std::nullopt);
-      }
-    }
-    return items;
+    return ItemSource{prepared.items.size(), [&prepared, &answers](size_t i) {
+                        AnsweredItem item{&prepared.items[i].prompt, {}, {}};
+                        for (const std::string& hash : prepared.hashes[i]) {
+                          const auto found = answers.find(hash);
+                          const bool answered =
+                              found != answers.end() && found->second.status != ResponseStatus::kFailed;
+                          item.responses.push_back(answered ? std::optional(found->second) : std::nullopt);
+                        }
+                        return item;
+                      }};
   }
   return std::nullopt;
 }
@@ -413,7 +427,8 @@ std::vector<PreparedItem> prepare_items(const Task& task, const RunConfig& confi
   prompt_options.chat = config.chat_template;
   if (!config.system_prompt_file.empty()) prompt_options.system_prompt = read_file(config.system_prompt_file);
   const bool same_split = needs_pool && task.fewshot.split == task.test_split;
-  std::vector<Prompt> prompts = render_prompts(task, documents, same_split ? documents : pool, prompt_options);
+  if (same_split) pool = documents;
+  std::vector<Prompt> prompts = render_prompts(task, std::move(documents), pool, prompt_options);
 
   RequestOptions request_options;
   request_options.seed = config.seed;
@@ -502,27 +517,29 @@ RunOutcome CheckpointSeries::score(const std::string& model, const std::string& 
   ResultsDb& db = *s.db;
   hash_requests(tasks, backend.info().identity);
   const int64_t run_id = db.begin_run(run_record(config, backend.info(), s.records, tasks));
-  store_plan(db, run_id, s.records, tasks);
+  store_plan(db, run_id, s.records, tasks, false);
+  drop_stored_texts(tasks);
 
   Execution execution = prepare_execution(config, tasks);
 
   // Known answers are not asked again.
-  std::unordered_map<std::string, Response> answers = db.known_responses(all_hashes(tasks));
+  Answers answers;
+  add_known(db, tasks, answers);
   outcome.prepare_seconds = seconds_since(begin);
 
   // Backend and responses. A conversation's next turn holds the answer to the one before, so turns come one by one.
   outcome.run = run_id;
-  while (true) {
+  while (!cancelled) {
     const OpenRequests open = open_requests(tasks, answers);
-    if (!open.requests.empty() && !cancelled) {
-      ProgressLine line(static_cast<int64_t>(open.requests.size()), static_cast<int64_t>(answers.size()));
-      RecordingSink sink(db, open.hashes, answers, line, execution.early.get(), backend.info().bought);
+    if (!open.requests.empty()) {
+      ProgressLine line(open.requests, static_cast<int64_t>(answers.size()));
+      RecordingSink sink(db, open, answers, line, execution.early.get(), backend.info().bought);
       add_stats(outcome.stats, backend.answer(open.requests, sink, cancelled));
       line.finish();
     }
     if (!add_next_turns(tasks, answers, config.chat_template, renderer, backend.info().identity)) break;
-    store_plan(db, run_id, s.records, tasks);
-    answers.merge(db.known_responses(all_hashes(tasks)));
+    store_plan(db, run_id, s.records, tasks, true);
+    add_known(db, tasks, answers);
   }
   db.flush();
   outcome.prepare_seconds += outcome.stats.plan_seconds;

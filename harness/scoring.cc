@@ -29,6 +29,14 @@ std::string aggregation_of(const MetricSpec& spec) {
   return info->aggregation;
 }
 
+// What aggregate_scores reads of a score.
+Score number_of(const Score& score) {
+  Score out;
+  out.metric = score.metric, out.filter = score.filter, out.cluster = score.cluster;
+  out.outcome = score.outcome, out.value = score.value, out.weight = score.weight;
+  return out;
+}
+
 // Scores regrouped: (metric, filter) -> scores of all items, in order of first appearance.
 std::vector<std::vector<Score>> by_metric(const std::vector<std::vector<Score>>& by_position) {
   std::map<std::pair<std::string, std::string>, size_t> place;
@@ -37,7 +45,7 @@ std::vector<std::vector<Score>> by_metric(const std::vector<std::vector<Score>>&
     for (const Score& score : scores) {
       auto [it, added] = place.try_emplace({score.metric, score.filter}, columns.size());
       if (added) columns.emplace_back();
-      columns[it->second].push_back(score);
+      columns[it->second].push_back(number_of(score));
     }
   }
   return columns;
@@ -82,9 +90,11 @@ void put_cluster(const Task& task, const Prompt& prompt, std::vector<Score>& sco
 
 }  // namespace
 
-TaskScores score_task(const Task& task, const std::vector<AnsweredItem>& items) {
+TaskScores score_task(const Task& task, const ItemSource& items) {
   TaskScores out;
-  for (const AnsweredItem& item : items) {
+  out.by_position.reserve(items.count);
+  for (size_t i = 0; i < items.count; ++i) {
+    const AnsweredItem item = items.at(i);
     out.by_position.push_back(task.program ? score_programs(task, *item.prompt, item.outcomes)
                                            : score_item(task, *item.prompt, item.responses));
     put_cluster(task, *item.prompt, out.by_position.back());
@@ -242,17 +252,23 @@ int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry
       if (!numbers[key].empty()) missing += numbers[key].front().missing;
       continue;
     }
-    std::optional<std::vector<AnsweredItem>> known;
-    if (in_memory && task->judge.empty()) known = in_memory(*task);
+    std::optional<ItemSource> source;
+    if (in_memory && task->judge.empty()) source = in_memory(*task);
     std::vector<StoredItem> stored;
-    if (!known) stored = db.items_of(run.id, record.task, record.convention);
-    std::vector<AnsweredItem> items = known ? std::move(*known) : std::vector<AnsweredItem>();
-    for (const StoredItem& item : stored) items.push_back({&item.prompt, item.responses, {}});
+    if (!source) {
+      stored = db.items_of(run.id, record.task, record.convention);
+      source = ItemSource{stored.size(), [&stored](size_t i) {
+                            return AnsweredItem{&stored[i].prompt, stored[i].responses, {}};
+                          }};
+    }
+    std::vector<AnsweredItem> items;
     if (task->program) {
+      for (size_t i = 0; i < source->count; ++i) items.push_back(source->at(i));
       run_programs(*task, items, *execution, cancelled);
       db.put_verdicts(run.id, record.task, record.convention, outcomes_of(items));
+      source->at = [&items](size_t i) { return items[i]; };
     }
-    TaskScores scores = score_task(*task, items);
+    TaskScores scores = score_task(*task, *source);
     const JudgeSummary judged = add_judge_scores(db, run.id, *task, stored, scores);
     db.put_scores(run.id, record.task, record.convention, scores.by_position);
     db.put_aggregates(run.id, record.task, record.convention, scores.aggregates);

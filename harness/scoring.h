@@ -34,7 +34,13 @@ struct TaskScores {
   std::string not_installed;                  // the tool that is missing
 };
 
-TaskScores score_task(const Task& task, const std::vector<AnsweredItem>& items);
+// Items in order of position, each made when it is asked for: a long run is never in memory twice.
+struct ItemSource {
+  size_t count = 0;
+  std::function<AnsweredItem(size_t)> at;
+};
+
+TaskScores score_task(const Task& task, const ItemSource& items);
 
 // Numbers of one group from those of its members (keys "name@convention" -> numbers). Only metrics that every member
 // has.
@@ -48,8 +54,8 @@ std::vector<TaskRecord> task_records(const TaskSelection& selection, const TaskR
 // Scores every task that the stored run has, again, with today's patterns and metrics, and its groups.
 // Answers that are programs are run by `execution`; where it is null, tasks that have any keep their stored scores.
 // Throws Error(kInput) when a task of the run is not in the registry any more. Gives the number of missing items.
-// `in_memory`: the items of a task that need not be read from the database, in order of position; nothing = read them.
-using ItemsInMemory = std::function<std::optional<std::vector<AnsweredItem>>(const Task& task)>;
+// `in_memory`: the items of a task that need not be read from the database; nothing = read them.
+using ItemsInMemory = std::function<std::optional<ItemSource>(const Task& task)>;
 int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry, ProgramExecution* execution,
                          const std::atomic<bool>& cancelled, const ItemsInMemory& in_memory = {});
 

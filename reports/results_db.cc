@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <ctime>
@@ -20,7 +21,8 @@ namespace assay {
 namespace {
 
 constexpr auto kFlushInterval = std::chrono::milliseconds(400);
-constexpr size_t kFlushCount = 2000;  // responses: bounds memory and the length of one transaction
+constexpr size_t kFlushCount = 16384;            // responses: bounds the length of one transaction
+constexpr size_t kFlushBytes = size_t{8} << 20;  // texts among them: bounds memory
 constexpr int kBusyTimeoutMs = 30000;
 constexpr int kApplicationId = 0x41535359;  // "ASSY", in the file's header
 
@@ -68,19 +70,19 @@ class Connection {
   void execute(const char* sql) {
     if (sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail(handle_, path_, "cannot write");
   }
-  int64_t pragma(const std::string& name) {
-    sqlite3_stmt* statement = prepare("PRAGMA " + name);
+  int64_t pragma(const char* sql) {
+    sqlite3_stmt* statement = prepare(sql);
     if (sqlite3_step(statement) != SQLITE_ROW) fail(handle_, path_, "cannot read");
     int64_t value = sqlite3_column_int64(statement, 0);
     sqlite3_reset(statement);
     return value;
   }
-  // Prepared once, kept.
-  sqlite3_stmt* prepare(const std::string& sql) {
+  // Prepared once, kept under its address: `sql` is a literal.
+  sqlite3_stmt* prepare(const char* sql) {
     auto found = statements_.find(sql);
     if (found != statements_.end()) return found->second;
     sqlite3_stmt* statement = nullptr;
-    if (sqlite3_prepare_v2(handle_, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) {
+    if (sqlite3_prepare_v2(handle_, sql, -1, &statement, nullptr) != SQLITE_OK) {
       fail(handle_, path_, "cannot prepare a statement");
     }
     return statements_[sql] = statement;
@@ -93,7 +95,7 @@ class Connection {
  private:
   std::string path_;
   sqlite3* handle_ = nullptr;
-  std::unordered_map<std::string, sqlite3_stmt*> statements_;
+  std::unordered_map<const void*, sqlite3_stmt*> statements_;
 };
 
 // One use of a prepared statement: values are bound in order, rows are stepped through, the end resets it.
@@ -107,10 +109,17 @@ class Query {
   Query& bind(int64_t value) { return check(sqlite3_bind_int64(statement_, next_++, value)); }
   Query& bind(int value) { return bind(static_cast<int64_t>(value)); }
   Query& bind(double value) { return check(sqlite3_bind_double(statement_, next_++, value)); }
+  // Texts with a name stay where they are until the query ends; others are copied.
   Query& bind(const std::string& text) {
+    return check(sqlite3_bind_text64(statement_, next_++, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8));
+  }
+  Query& bind(std::string_view text) {
+    return check(sqlite3_bind_text64(statement_, next_++, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8));
+  }
+  Query& bind(std::string&& text) {
     return check(sqlite3_bind_text64(statement_, next_++, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
   }
-  Query& bind(const char* text) { return bind(std::string(text)); }
+  Query& bind(const char* literal) { return check(sqlite3_bind_text(statement_, next_++, literal, -1, SQLITE_STATIC)); }
   template <typename T>
   Query& bind(const std::optional<T>& value) {
     return value ? bind(*value) : check(sqlite3_bind_null(statement_, next_++));
@@ -185,130 +194,23 @@ Outcome outcome_from(const std::string& name) {
   throw_input("database", "unknown outcome \"" + name + "\"");
 }
 
-RequestKind kind_from(const std::string& name) {
-  for (RequestKind kind :
-       {RequestKind::kLoglikelihood, RequestKind::kRolling, RequestKind::kGenerate, RequestKind::kChat}) {
-    if (name == to_string(kind)) return kind;
+ResponseStatus status_from(const std::string& name) {
+  for (ResponseStatus status : {ResponseStatus::kAnswered, ResponseStatus::kTooLong}) {
+    if (name == to_string(status)) return status;
   }
-  throw_input("database", "unknown kind of request \"" + name + "\"");
+  return ResponseStatus::kFailed;
 }
 
-// The item's JSON. Prompts that begin with the shared head store only what follows it.
-Json item_json(const ItemRecord& item, const std::string& head) {
-  const Prompt& prompt = item.prompt;
-  auto tail = [&](const std::string& text) -> Json {
-    if (text.compare(0, head.size(), head) == 0) return text.substr(head.size());
-    return Json{{"whole", text}};
-  };
-  Json requests = Json::array();
-  for (const Request& request : item.requests) {
-    Json entry = {{"kind", to_string(request.kind)}};
-    if (request.kind == RequestKind::kRolling) {
-      entry["text"] = request.text;
-    } else {
-      entry["context"] = tail(request.context);
-    }
-    if (!request.continuations.empty()) entry["continuations"] = request.continuations;
-    if (request.kind == RequestKind::kGenerate || request.kind == RequestKind::kChat) {
-      const GenerateSettings& settings = request.generate;
-      entry["generate"] = {
-          {"stop", settings.stop},   {"max_tokens", settings.max_tokens}, {"temperature", settings.temperature},
-          {"top_p", settings.top_p}, {"top_k", settings.top_k},           {"samples", settings.samples},
-          {"seed", settings.seed}};
-    }
-    requests.push_back(std::move(entry));
-  }
-  Json content = {
-      {"context", tail(prompt.context)}, {"delimiter", prompt.delimiter},   {"choices", prompt.choices},
-      {"contexts", prompt.contexts},     {"gold_index", prompt.gold_index}, {"golds", prompt.golds},
-      {"target", prompt.target},         {"fields", prompt.fields},         {"requests", std::move(requests)}};
-  if (!prompt.next_turns.empty()) content["next_turns"] = prompt.next_turns;
-  return content;
-}
-
-void item_from_json(const Json& content, const std::string& head, StoredItem& item) {
-  auto whole = [&](const Json& text) {
-    return text.is_string() ? head + text.get<std::string>() : text.at("whole").get<std::string>();
-  };
-  Prompt& prompt = item.prompt;
-  prompt.context = whole(content.at("context"));
-  prompt.shared_bytes = head.size();
-  prompt.delimiter = content.at("delimiter").get<std::string>();
-  prompt.choices = content.at("choices").get<std::vector<std::string>>();
-  prompt.contexts = content.at("contexts").get<std::vector<std::string>>();
-  prompt.gold_index = content.at("gold_index").get<int>();
-  prompt.golds = content.at("golds").get<std::vector<std::string>>();
-  prompt.target = content.at("target").get<std::string>();
-  prompt.fields = content.at("fields");
-  if (content.contains("next_turns")) prompt.next_turns = content["next_turns"].get<std::vector<std::string>>();
-  for (const Json& entry : content.at("requests")) {
-    Request request;
-    request.kind = kind_from(entry.at("kind").get<std::string>());
-    request.item_id = prompt.item_id;
-    request.part = static_cast<int>(item.requests.size());
-    if (entry.contains("text")) request.text = entry["text"].get<std::string>();
-    if (entry.contains("context")) request.context = whole(entry["context"]);
-    if (entry.contains("continuations")) {
-      request.continuations = entry["continuations"].get<std::vector<std::string>>();
-    }
-    if (entry.contains("generate")) {
-      const Json& generate = entry["generate"];
-      request.generate.stop = generate.at("stop").get<std::vector<std::string>>();
-      request.generate.max_tokens = generate.at("max_tokens").get<int>();
-      request.generate.temperature = generate.at("temperature").get<double>();
-      request.generate.top_p = generate.at("top_p").get<double>();
-      request.generate.top_k = generate.at("top_k").get<int>();
-      request.generate.samples = generate.at("samples").get<int>();
-      request.generate.seed = generate.at("seed").get<uint64_t>();
-    }
-    item.requests.push_back(std::move(request));
-  }
+// A response of the columns status, prompt_tokens, truncated, answer, the first of which is `column`.
+Response read_response(const Query& query, int column, const std::string& path) {
+  Response response = response_from_json(parse_json(query.text(column + 3), path + ": responses"));
+  response.status = status_from(query.text(column));
+  response.prompt_tokens = static_cast<int>(query.integer(column + 1));
+  response.truncated = query.integer(column + 2) != 0;
+  return response;
 }
 
 }  // namespace
-
-Json to_json(const Response& response) {
-  Json out = Json::object();
-  if (!response.detail.empty()) out["detail"] = response.detail;
-  if (!response.answered_by.empty()) out["answered_by"] = response.answered_by;
-  for (const ContinuationScore& score : response.continuations) {
-    out["continuations"].push_back({{"logprob", score.logprob},
-                                    {"tokens", score.tokens},
-                                    {"bytes", score.bytes},
-                                    {"characters", score.characters},
-                                    {"is_greedy", score.is_greedy}});
-  }
-  for (const GeneratedText& text : response.texts) {
-    out["texts"].push_back({{"text", text.text}, {"finish", to_string(text.finish)}, {"tokens", text.tokens}});
-  }
-  return out;
-}
-
-Response response_from_json(const std::string& status, const Json& answer) {
-  Response response;
-  response.status = status == to_string(ResponseStatus::kAnswered)  ? ResponseStatus::kAnswered
-                    : status == to_string(ResponseStatus::kTooLong) ? ResponseStatus::kTooLong
-                                                                    : ResponseStatus::kFailed;
-  if (answer.contains("detail")) response.detail = answer["detail"].get<std::string>();
-  if (answer.contains("answered_by")) response.answered_by = answer["answered_by"].get<std::string>();
-  if (answer.contains("continuations")) {
-    for (const Json& entry : answer["continuations"]) {
-      response.continuations.push_back({entry.at("logprob").get<double>(), entry.at("tokens").get<int>(),
-                                        entry.at("bytes").get<int64_t>(), entry.at("characters").get<int64_t>(),
-                                        entry.at("is_greedy").get<bool>()});
-    }
-  }
-  if (answer.contains("texts")) {
-    for (const Json& entry : answer["texts"]) {
-      std::string finish = entry.at("finish").get<std::string>();
-      FinishReason reason = finish == to_string(FinishReason::kStop)     ? FinishReason::kStop
-                            : finish == to_string(FinishReason::kLength) ? FinishReason::kLength
-                                                                         : FinishReason::kEndOfText;
-      response.texts.push_back({entry.at("text").get<std::string>(), reason, entry.at("tokens").get<int>()});
-    }
-  }
-  return response;
-}
 
 // Two connections on one file: `main_` for the caller's threads (under main_mutex_), one inside the writing thread.
 struct ResultsDb::Implementation {
@@ -318,9 +220,10 @@ struct ResultsDb::Implementation {
   std::mutex main_mutex_;  // guards main_
   Connection main_;
 
-  std::mutex queue_mutex_;  // guards the five below
+  std::mutex queue_mutex_;  // guards the six below
   std::condition_variable queue_changed_;
   std::vector<std::pair<std::string, Response>> queue_;
+  size_t queue_bytes_ = 0;
   bool writing_ = false;
   bool stopping_ = false;
   bool flush_wanted_ = false;
@@ -334,12 +237,12 @@ struct ResultsDb::Implementation {
   void write_loop() {
     std::unique_lock lock(queue_mutex_);
     while (true) {
-      queue_changed_.wait_for(lock, kFlushInterval,
-                              [&] { return stopping_ || flush_wanted_ || queue_.size() >= kFlushCount; });
+      queue_changed_.wait_for(lock, kFlushInterval, [&] { return stopping_ || flush_wanted_ || is_queue_full(); });
       flush_wanted_ = false;
       if (!queue_.empty() && !write_error_) {
         std::vector<std::pair<std::string, Response>> batch;
         batch.swap(queue_);
+        queue_bytes_ = 0;
         writing_ = true;
         lock.unlock();
         std::exception_ptr problem;
@@ -358,7 +261,11 @@ struct ResultsDb::Implementation {
     }
   }
 
-  void write_responses(const std::vector<std::pair<std::string, Response>>& batch) {
+  bool is_queue_full() const { return queue_.size() >= kFlushCount || queue_bytes_ >= kFlushBytes; }
+
+  // In order of hash, so that responses that lie on one page of the file are written together.
+  void write_responses(std::vector<std::pair<std::string, Response>>& batch) {
+    std::stable_sort(batch.begin(), batch.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     Transaction transaction(main_);
     for (const auto& [hash, response] : batch) {
       Query(main_, "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?)")
@@ -366,7 +273,7 @@ struct ResultsDb::Implementation {
           .bind(to_string(response.status))
           .bind(response.prompt_tokens)
           .bind(response.truncated ? 1 : 0)
-          .bind(dump_json(to_json(response)))
+          .bind(response_json(response))
           .run();
     }
     transaction.commit();
@@ -384,10 +291,10 @@ struct ResultsDb::Implementation {
 
   void migrate() {
     const int64_t newest = static_cast<int64_t>(migrations().size());
-    if (main_.pragma("user_version") == newest) return;
+    if (main_.pragma("PRAGMA user_version") == newest) return;
     // One transaction for all steps: a process killed in the middle leaves the old version whole.
     Transaction transaction(main_);
-    for (int64_t version = main_.pragma("user_version"); version < newest; ++version) {
+    for (int64_t version = main_.pragma("PRAGMA user_version"); version < newest; ++version) {
       main_.execute(migrations()[static_cast<size_t>(version)]);
       main_.execute(fmt::format("PRAGMA user_version = {}", version + 1).c_str());
     }
@@ -436,12 +343,12 @@ std::unique_ptr<ResultsDb> ResultsDb::open(const std::string& path, Mode mode) {
   auto implementation = std::make_unique<Implementation>(path, flags);
   Connection& main = implementation->main_;
   // Everything that may be refused is looked at before the first write.
-  const int64_t found = main.pragma("user_version"), newest = static_cast<int64_t>(migrations().size());
+  const int64_t found = main.pragma("PRAGMA user_version"), newest = static_cast<int64_t>(migrations().size());
   if (found > newest) {
     throw_input(path, fmt::format("has schema version {}, this program knows versions up to {}", found, newest),
                 "use the newer Assay that wrote it, or another --db");
   }
-  if (found == 0 && (!writes || main.pragma("schema_version") > 0)) {
+  if (found == 0 && (!writes || main.pragma("PRAGMA schema_version") > 0)) {
     throw_input(path, "is not a report database", "give another file to --db");
   }
   if (!writes && found < newest) {
@@ -525,6 +432,14 @@ void ResultsDb::put_task(int64_t run, const TaskRecord& task) {
 }
 
 void ResultsDb::put_items(int64_t run, const TaskRecord& task, const std::vector<ItemRecord>& items) {
+  put_items(run, task, items.size(), [&](size_t i) {
+    const ItemRecord& item = items[i];
+    return ItemView{item.position, &item.prompt, item.requests, item.request_hashes};
+  });
+}
+
+void ResultsDb::put_items(int64_t run, const TaskRecord& task, size_t count,
+                          const std::function<ItemView(size_t)>& item_at) {
   auto& db = *implementation_;
   std::lock_guard lock(db.main_mutex_);
   Transaction transaction(db.main_);
@@ -535,13 +450,15 @@ void ResultsDb::put_items(int64_t run, const TaskRecord& task, const std::vector
       .run();
   std::string head;
   std::optional<int64_t> head_id;
-  for (const ItemRecord& item : items) {
-    std::string wanted = item.prompt.context.substr(0, item.prompt.shared_bytes);
+  for (size_t i = 0; i < count; ++i) {
+    const ItemView item = item_at(i);
+    const Prompt& prompt = *item.prompt;
+    const std::string_view wanted = std::string_view(prompt.context).substr(0, prompt.shared_bytes);
     if (wanted != head || (!head_id && !wanted.empty())) {
       head = wanted;
       head_id = head.empty() ? std::nullopt : std::optional<int64_t>(db.text_id(head));
     }
-    int64_t content = db.content_id(dump_json(item_json(item, head)), head_id);
+    const int64_t content = db.content_id(item_json(item, head), head_id);
     for (size_t part = 0; part < item.requests.size(); ++part) {
       Query(db.main_, "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
           .bind(run)
@@ -549,7 +466,7 @@ void ResultsDb::put_items(int64_t run, const TaskRecord& task, const std::vector
           .bind(task.convention)
           .bind(item.position)
           .bind(static_cast<int64_t>(part))
-          .bind(item.prompt.item_id)
+          .bind(prompt.item_id)
           .bind(content)
           .bind(item.request_hashes[part])
           .run();
@@ -559,17 +476,21 @@ void ResultsDb::put_items(int64_t run, const TaskRecord& task, const std::vector
 }
 
 std::unordered_map<std::string, Response> ResultsDb::known_responses(const std::vector<std::string>& hashes) {
+  std::unordered_map<std::string, Response> known;
+  const std::vector<std::string_view> views(hashes.begin(), hashes.end());
+  for (auto& [place, response] : known_among(views)) known.emplace(hashes[place], std::move(response));
+  return known;
+}
+
+std::vector<std::pair<size_t, Response>> ResultsDb::known_among(const std::vector<std::string_view>& hashes) {
   flush();
   auto& db = *implementation_;
   std::lock_guard lock(db.main_mutex_);
-  std::unordered_map<std::string, Response> known;
-  for (const std::string& hash : hashes) {
+  std::vector<std::pair<size_t, Response>> known;
+  if (!Query(db.main_, "SELECT 1 FROM responses LIMIT 1").step()) return known;
+  for (size_t i = 0; i < hashes.size(); ++i) {
     Query find(db.main_, "SELECT status, prompt_tokens, truncated, answer FROM responses WHERE request_hash = ?");
-    if (!find.bind(hash).step()) continue;
-    Response response = response_from_json(find.text(0), parse_json(find.text(3), db.path_ + ": responses"));
-    response.prompt_tokens = static_cast<int>(find.integer(1));
-    response.truncated = find.integer(2) != 0;
-    known.emplace(hash, std::move(response));
+    if (find.bind(hashes[i]).step()) known.emplace_back(i, read_response(find, 0, db.path_));
   }
   return known;
 }
@@ -580,8 +501,9 @@ void ResultsDb::store_response(const std::string& request_hash, const Response& 
   std::lock_guard lock(db.queue_mutex_);
   if (db.write_error_) std::rethrow_exception(db.write_error_);
   db.queue_.emplace_back(request_hash, response);
+  for (const GeneratedText& text : response.texts) db.queue_bytes_ += text.text.size();
   if (soon) db.flush_wanted_ = true;
-  if (soon || db.queue_.size() >= kFlushCount) db.queue_changed_.notify_all();
+  if (soon || db.is_queue_full()) db.queue_changed_.notify_all();
 }
 
 void ResultsDb::flush() {
@@ -793,16 +715,13 @@ std::vector<StoredItem> ResultsDb::items_of(int64_t run, const std::string& task
       StoredItem item;
       item.position = query.integer(0);
       item.prompt.item_id = query.text(2);
-      item_from_json(parse_json(query.text(3), db.path_ + ": items"), query.text(4), item);
+      item_from_json(parse_json(query.text(3), db.path_ + ": items"), query.text(4), item.prompt, item.requests);
       item.responses.resize(item.requests.size());
       items.push_back(std::move(item));
     }
     items.back().request_hashes.push_back(query.text(9));
     if (query.is_null(5)) continue;
-    Response response = response_from_json(query.text(5), parse_json(query.text(8), db.path_ + ": responses"));
-    response.prompt_tokens = static_cast<int>(query.integer(6));
-    response.truncated = query.integer(7) != 0;
-    items.back().responses.at(static_cast<size_t>(query.integer(1))) = std::move(response);
+    items.back().responses.at(static_cast<size_t>(query.integer(1))) = read_response(query, 5, db.path_);
   }
   return items;
 }
@@ -1067,7 +986,7 @@ std::vector<RunFacts> ResultsDb::run_facts(const std::vector<int64_t>& runs) {
 int64_t ResultsDb::data_version() {
   auto& db = *implementation_;
   std::lock_guard lock(db.main_mutex_);
-  return db.main_.pragma("data_version");
+  return db.main_.pragma("PRAGMA data_version");
 }
 
 }  // namespace assay

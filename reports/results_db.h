@@ -10,16 +10,20 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/program_runner.h"
 #include "core/records.h"
 #include "reports/aggregate.h"
 #include "reports/report.h"
+#include "reports/stored_json.h"
 
 namespace assay {
 
@@ -149,9 +153,13 @@ class ResultsDb {
   // Replaces what the run had under this task, but responses.
   void put_task(int64_t run, const TaskRecord& task);
   void put_items(int64_t run, const TaskRecord& task, const std::vector<ItemRecord>& items);
+  // As above, without a copy of the items: each is asked for once, in order, and let go.
+  void put_items(int64_t run, const TaskRecord& task, size_t count, const std::function<ItemView(size_t)>& item_at);
 
   // Responses known for any of these hashes, from whatever run.
   std::unordered_map<std::string, Response> known_responses(const std::vector<std::string>& hashes);
+  // The same by position in `hashes`, for many.
+  std::vector<std::pair<size_t, Response>> known_among(const std::vector<std::string_view>& hashes);
   // Queues a response; returns at once. The first of two with one hash stays. kFailed ones are not stored: a lost
   // request is asked again. It is on disk within a second, and with `soon` as quickly as the disk takes it. Throws what
   // the writing thread ran into.
@@ -212,9 +220,5 @@ class ResultsDb {
   explicit ResultsDb(std::unique_ptr<Implementation> implementation);
   std::unique_ptr<Implementation> implementation_;
 };
-
-// The stored forms, for tests and other readers of the file.
-Json to_json(const Response& response);
-Response response_from_json(const std::string& status, const Json& answer);
 
 }  // namespace assay

@@ -260,7 +260,12 @@ CREATE TABLE watched (
   at TEXT NOT NULL) WITHOUT ROWID; -- UTC, ISO 8601
 )sql";
 
-constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6};
+// Nothing looks requests up by their hash, and a row of the index cost as much as the request's own.
+constexpr const char* kVersion7 = R"sql(
+DROP INDEX requests_by_hash;
+)sql";
+
+constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6, kVersion7};
 
 }  // namespace
 

@@ -71,10 +71,10 @@ class PromptMaker {
       reversed_ = reversed_ || text_.value(first, true, false).is_number_integer();
   }
 
+  // All but the fields.
   Prompt make(const Document& item) {
     Prompt prompt;
     prompt.item_id = item.id;
-    prompt.fields = item.fields;
     if (task_.output_type == OutputType::kRolling) {
       prompt.target = python_text(target_.value(item, false, false));
       return prompt;
@@ -231,8 +231,8 @@ class PromptMaker {
 
 }  // namespace
 
-std::vector<Prompt> render_prompts(const Task& task, const std::vector<Document>& documents,
-                                   const std::vector<Document>& pool, const PromptOptions& options) {
+std::vector<Prompt> render_prompts(const Task& task, std::vector<Document> documents, const std::vector<Document>& pool,
+                                   const PromptOptions& options) {
   const size_t count =
       options.limit > 0 ? std::min(documents.size(), static_cast<size_t>(options.limit)) : documents.size();
   PromptMaker maker(task, pool, options);
@@ -241,6 +241,7 @@ std::vector<Prompt> render_prompts(const Task& task, const std::vector<Document>
   for (size_t i = 0; i < count; ++i) {
     if (i == 0) maker.decide_form(documents[0]);
     prompts.push_back(maker.make(documents[i]));
+    prompts.back().fields = std::move(documents[i].fields);
   }
   return prompts;
 }

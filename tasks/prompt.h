@@ -36,7 +36,7 @@ struct PromptOptions {
 // document's doc_to_text is a number: then Prompt::contexts is filled. Several right choices: gold_index is the first,
 // `golds` has the texts of all. Throws Error(kInput) naming task file, item and template for undefined names, a gold
 // that is no choice, too few shots.
-std::vector<Prompt> render_prompts(const Task& task, const std::vector<Document>& documents,
-                                   const std::vector<Document>& pool, const PromptOptions& options);
+std::vector<Prompt> render_prompts(const Task& task, std::vector<Document> documents, const std::vector<Document>& pool,
+                                   const PromptOptions& options);
 
 }  // namespace assay

@@ -3,6 +3,9 @@
 #include <sqlite3.h>
 
 #include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+#include <random>
 
 #include "core/text.h"
 #include "reports/schema.h"
@@ -178,6 +181,55 @@ TEST_CASE("files that are no report databases are refused by name") {
   CHECK(error_of([&] {
           ResultsDb::open(folder.file("no/folder/x.db"), ResultsDb::Mode::kReadWrite);
         }).find("no/folder") != std::string::npos);
+}
+
+TEST_CASE("stored JSON is written as the JSON library would write it") {
+  const std::string odd = "quote \" back \\ \b\f\n\r\t \x01\x1f\x7f slash / é 日本 \xf0\x9f\x90\x90";
+  Response response;
+  response.detail = odd, response.answered_by = "cut \xc3 and \xff";
+  response.texts = {{odd, FinishReason::kLength, 12}, {"", FinishReason::kEndOfText, 0}};
+  Json expected = {{"detail", odd}, {"answered_by", response.answered_by}};
+  std::mt19937_64 random(3);
+  std::vector<double> numbers = {0.0,           -0.0, -1.0,   1e15,    1e16, 123456789012345680.0,
+                                 1e-4,          1e-5, 5e-324, 1.7e308, -0.1, std::numeric_limits<double>::infinity(),
+                                 -std::log(3.0)};
+  for (int i = 0; i < 2000; ++i) {
+    numbers.push_back(-static_cast<double>(random() >> 11) * std::ldexp(1.0, static_cast<int>(random() % 120) - 110));
+  }
+  for (double number : numbers) {
+    response.continuations.push_back({number, 3, int64_t{1} << 40, 7, number < -1});
+    expected["continuations"].push_back({{"logprob", number},
+                                         {"tokens", 3},
+                                         {"bytes", int64_t{1} << 40},
+                                         {"characters", 7},
+                                         {"is_greedy", number < -1}});
+  }
+  expected["texts"] = {{{"text", odd}, {"finish", "length"}, {"tokens", 12}},
+                       {{"text", ""}, {"finish", "end_of_text"}, {"tokens", 0}}};
+  CHECK(response_json(response) == dump_json(expected));
+  CHECK(response_json({}) == "{}");
+
+  ItemRecord item = item_record(0, odd);
+  item.prompt.next_turns = {"and then?"};
+  item.requests.emplace_back();
+  item.requests.back().kind = RequestKind::kGenerate;
+  item.requests.back().context = "another head " + odd;
+  item.requests.back().generate.stop = {"\n"};
+  item.requests.back().generate.temperature = 0.7;
+  item.requests.back().generate.seed = 18446744073709551615u;
+  item.request_hashes.push_back("other");
+  const std::string text = item_json({0, &item.prompt, item.requests, item.request_hashes}, "Two shots.\n\n");
+  const Json content = parse_json(text, "item");
+  CHECK(text == dump_json(content));
+  CHECK(content["context"] == odd);
+  Prompt prompt;
+  std::vector<Request> requests;
+  item_from_json(content, "Two shots.\n\n", prompt, requests);
+  CHECK(prompt.context == item.prompt.context);
+  CHECK(prompt.fields == item.prompt.fields);
+  CHECK(prompt.next_turns == item.prompt.next_turns);
+  REQUIRE(requests.size() == 2);
+  for (size_t i = 0; i < 2; ++i) CHECK(request_hash(requests[i], "") == request_hash(item.requests[i], ""));
 }
 
 }  // namespace assay
