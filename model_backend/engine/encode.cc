@@ -36,8 +36,9 @@ ContinuationScore sized(std::string_view text, int tokens) {
 
 EncodedRequest encode_loglikelihood(const Tokenizer& tokenizer, const Request& request, int context_length) {
   EncodedRequest encoded;
+  std::vector<EncodedPair> pairs = encode_pairs(tokenizer, request.context, request.continuations);
   for (size_t i = 0; i < request.continuations.size(); ++i) {
-    EncodedPair pair = encode_pair(tokenizer, request.context, request.continuations[i]);
+    EncodedPair& pair = pairs[i];
     if (pair.context.empty()) return no_prefix();
     const int asked = static_cast<int>(pair.continuation.size());
     encoded.prompt_tokens = std::max(encoded.prompt_tokens, static_cast<int>(pair.context.size()));

@@ -32,23 +32,34 @@ std::vector<TokenId> encode_context(const Tokenizer& tokenizer, std::string_view
 }
 
 EncodedPair encode_pair(const Tokenizer& tokenizer, std::string_view context, std::string_view continuation) {
-  std::string both = std::string(context) + std::string(continuation);
-  context = strip_right(context);
-  continuation = std::string_view(both).substr(context.size());
-  if (context.empty()) return encode_after_prefix(tokenizer, continuation);
+  return encode_pairs(tokenizer, context, {std::string(continuation)}).front();
+}
 
-  EncodedPair pair;
-  pair.context = encode_context(tokenizer, context);
-  std::vector<TokenId> whole = encode_context(tokenizer, both);
-  size_t length = std::min(pair.context.size(), whole.size());
-  pair.continuation.assign(whole.begin() + static_cast<ptrdiff_t>(length), whole.end());
-  pair.joined =
-      pair.context.size() > whole.size() || !std::equal(pair.context.begin(), pair.context.end(), whole.begin());
-  if (pair.continuation.empty() && !continuation.empty()) {
-    pair.joined = true;
-    pair.continuation = tokenizer.encode(continuation);
+std::vector<EncodedPair> encode_pairs(const Tokenizer& tokenizer, std::string_view context,
+                                      const std::vector<std::string>& continuations) {
+  const std::string_view stem = strip_right(context);
+  const std::vector<TokenId> stem_ids = stem.empty() ? std::vector<TokenId>() : encode_context(tokenizer, stem);
+  std::vector<EncodedPair> pairs;
+  for (const std::string& text : continuations) {
+    const std::string both = std::string(context) + text;
+    const std::string_view continuation = std::string_view(both).substr(stem.size());
+    if (stem.empty()) {
+      pairs.push_back(encode_after_prefix(tokenizer, continuation));
+      continue;
+    }
+    EncodedPair& pair = pairs.emplace_back();
+    pair.context = stem_ids;
+    const std::vector<TokenId> whole = encode_context(tokenizer, both);
+    const size_t length = std::min(pair.context.size(), whole.size());
+    pair.continuation.assign(whole.begin() + static_cast<ptrdiff_t>(length), whole.end());
+    pair.joined =
+        pair.context.size() > whole.size() || !std::equal(pair.context.begin(), pair.context.end(), whole.begin());
+    if (pair.continuation.empty() && !continuation.empty()) {
+      pair.joined = true;
+      pair.continuation = tokenizer.encode(continuation);
+    }
   }
-  return pair;
+  return pairs;
 }
 
 }  // namespace assay

@@ -11,6 +11,7 @@
 // continuation that is not empty, where the harness would stop, the continuation is encoded on its own.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -26,6 +27,10 @@ struct EncodedPair {
 };
 
 EncodedPair encode_pair(const Tokenizer& tokenizer, std::string_view context, std::string_view continuation);
+
+// The same for each of several continuations of one context, which is encoded once.
+std::vector<EncodedPair> encode_pairs(const Tokenizer& tokenizer, std::string_view context,
+                                      const std::vector<std::string>& continuations);
 
 // A text that the model continues, or whose own likelihood is asked: encode, and BOS by the rule above. EOS is never
 // added.

@@ -2,8 +2,11 @@
 
 #include <oniguruma.h>
 
+#include <optional>
+
 #include "core/error.h"
 #include "core/text.h"
+#include "model_backend/tokenizer/ascii_scan.h"
 
 namespace assay {
 namespace {
@@ -47,6 +50,7 @@ struct Pattern::Compiled {
   std::string expression;
   std::string where;
   regex_t* regex = nullptr;
+  AsciiScan scan = nullptr;  // where the expression is one of ascii_scan.h
   Compiled(std::string_view expression_text, std::string_view place) : expression(expression_text), where(place) {}
   Compiled(const Compiled&) = delete;
   Compiled& operator=(const Compiled&) = delete;
@@ -71,6 +75,7 @@ Pattern Pattern::regex(std::string_view expression, std::string_view where) {
     compiled->regex = nullptr;
     throw_input(where, "bad regular expression '" + std::string(expression) + "': " + onig_message(code, &info));
   }
+  compiled->scan = find_ascii_scan(expression);
   Pattern pattern;
   pattern.compiled_ = std::move(compiled);
   return pattern;
@@ -91,19 +96,30 @@ void Pattern::find_all(std::string_view text, std::vector<TextRange>& matches) c
     }
     return;
   }
-  RegionHolder holder;
+  std::optional<RegionHolder> holder;
   const OnigUChar* start = bytes(text);
   const OnigUChar* end = start + text.size();
   size_t from = 0, last_end = text.npos;
   while (from <= text.size()) {
-    int found = onig_search(compiled_->regex, start, end, start + from, end, holder.region, ONIG_OPTION_NONE);
+    if (compiled_->scan) {
+      TextRange match;
+      const Scanned scanned = compiled_->scan(text, from, match.begin, match.end);
+      if (scanned == Scanned::kNoMatch) return;
+      if (scanned == Scanned::kMatch) {
+        matches.push_back(match);
+        from = last_end = match.end;
+        continue;
+      }
+    }
+    if (!holder) holder.emplace();
+    int found = onig_search(compiled_->regex, start, end, start + from, end, holder->region, ONIG_OPTION_NONE);
     if (found == ONIG_MISMATCH) return;
     if (found < 0) {
       throw_input(compiled_->where, "regular expression '" + compiled_->expression + "' gave up on a text of " +
                                         std::to_string(text.size()) + " bytes: " + onig_message(found));
     }
-    size_t match_begin = static_cast<size_t>(holder.region->beg[0]);
-    size_t match_end = static_cast<size_t>(holder.region->end[0]);
+    size_t match_begin = static_cast<size_t>(holder->region->beg[0]);
+    size_t match_end = static_cast<size_t>(holder->region->end[0]);
     if (match_begin == match_end && match_end == last_end) {
       from = match_end + (match_end < text.size() ? code_point_length(text, match_end) : 1);
       continue;

@@ -1,9 +1,11 @@
 // What the golden files leave open: facts of a checkpoint folder, identity, long texts, broken UTF-8, patterns.
 #include <catch2/catch.hpp>
+#include <random>
 
 #include "core/json.h"
 #include "core/text.h"
 #include "model_backend/tokenizer/pattern.h"
+#include "model_backend/tokenizer/pre_tokenizer.h"
 #include "model_backend/tokenizer/tokenizer.h"
 #include "tests/support.h"
 
@@ -138,4 +140,30 @@ TEST_CASE("Matches of a pattern do not overlap, and an empty one does not touch 
 }
 
 }  // namespace
+
+TEST_CASE("expressions matched by hand over ASCII match as the expression itself does") {
+  const std::string alphabet[] = {"a",  "Z", "'",  "s",    "ll", "'re", " ",      "  ", "\n",  "\t",   "7",
+                                  "42", ".", "!?", "\x01", "é",  "日",  "\u00a0", "½",  "'ve", "\r\n", "_"};
+  std::mt19937 random(5);
+  for (const char* one : {kGpt2Expression, "\\p{N}"}) {
+    const std::string expression = one;
+    const Pattern by_hand = Pattern::regex(expression, "test"),
+                  by_engine = Pattern::regex("(?:" + expression + ")", "test");
+    for (int i = 0; i < 5000; ++i) {
+      std::string text;
+      const size_t parts = random() % 12, letters = random() % 3 == 0 ? 15 : std::size(alphabet);
+      for (size_t k = 0; k < parts; ++k) text += alphabet[random() % letters];
+      std::vector<TextRange> got, expected;
+      by_hand.find_all(text, got);
+      by_engine.find_all(text, expected);
+      INFO(expression << " on '" << text << "'");
+      REQUIRE(got.size() == expected.size());
+      for (size_t k = 0; k < got.size(); ++k) {
+        REQUIRE(got[k].begin == expected[k].begin);
+        REQUIRE(got[k].end == expected[k].end);
+      }
+    }
+  }
+}
+
 }  // namespace assay
