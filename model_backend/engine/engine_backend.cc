@@ -8,6 +8,7 @@
 #include "core/hash.h"
 #include "model_backend/checkpoint/checkpoint.h"
 #include "model_backend/engine/matrix_peak.h"
+#include "model_backend/engine/memory_check.h"
 #include "model_backend/engine/models/model.h"
 #include "model_backend/engine/run.h"
 #include "model_backend/tokenizer/tokenizer.h"
@@ -120,6 +121,7 @@ class EngineBackend final : public Backend {
   }
 
   void load(const Checkpoint& checkpoint) {
+    if (options_.device == "cpu") check_memory(checkpoint, parse_precision(options_.dtype), machine_memory_bytes());
     model_ = load_model(*ops_, checkpoint);
     info_ = describe(checkpoint, *tokenizer_, *ops_);
     settings_ = settings_of(options_, checkpoint, *tokenizer_, *ops_);

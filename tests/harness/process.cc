@@ -56,7 +56,7 @@ Finished run_program(const Start& start) {
   ::close(err[1]);
   Finished finished;
   Clock::time_point begin = Clock::now();
-  bool out_open = true, err_open = true, interrupted = false, killed = false;
+  bool out_open = true, err_open = true, interrupted = false, terminated = false, killed = false;
   while (out_open || err_open) {
     pollfd watched[2] = {{out_open ? out[0] : -1, POLLIN, 0}, {err_open ? err[0] : -1, POLLIN, 0}};
     ::poll(watched, 2, 5);
@@ -66,6 +66,10 @@ Finished run_program(const Start& start) {
     if (start.interrupt_after_s > 0 && !interrupted && elapsed > start.interrupt_after_s) {
       interrupted = true;
       ::kill(child, SIGINT);
+    }
+    if (start.terminate_after_s > 0 && !terminated && elapsed > start.terminate_after_s) {
+      terminated = true;
+      ::kill(child, SIGTERM);
     }
     const bool late = start.kill_after_s > 0 && elapsed > start.kill_after_s;
     if (!killed && (late || (start.kill_when && start.kill_when()))) {
@@ -77,6 +81,7 @@ Finished run_program(const Start& start) {
   ::close(err[0]);
   int status = 0;
   ::waitpid(child, &status, 0);
+  finished.seconds = seconds_since(begin);
   finished.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return finished;
 }

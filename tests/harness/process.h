@@ -11,6 +11,7 @@ namespace assay::testing {
 struct Finished {
   int exit_code = 0;  // 128 + signal when a signal ended it
   std::string out, err;
+  double seconds = 0;  // from start to end
 };
 
 struct Start {
@@ -19,6 +20,7 @@ struct Start {
   double kill_after_s = 0;                         // SIGKILL then; 0 = never
   std::function<bool()> kill_when;                 // SIGKILL as soon as it is true; asked every few milliseconds
   double interrupt_after_s = 0;                    // SIGINT then; 0 = never
+  double terminate_after_s = 0;                    // SIGTERM then; 0 = never
   std::vector<std::string> wrapper;                // command in front, e.g. {"unshare", "-rm", ...}
 };
 

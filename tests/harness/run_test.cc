@@ -99,6 +99,23 @@ TEST_CASE("the bundled checkpoints are scored on the bundled suites, and later s
   }
 }
 
+TEST_CASE("held to narrower instructions, oneDNN's products give the same numbers within rounding") {
+  TemporaryFolder folder;
+  std::vector<double> bits;
+  for (const char* widest : {"DEFAULT", "AVX2", "SSE41"}) {
+    testing::Start start{{"run", "--model", source("examples/checkpoints/step-00300"), "--include",
+                          source("examples/suites"), "--tasks", "sample_text_en", "--dtype", "float32", "--limit", "4",
+                          "--db", folder.file(std::string(widest) + ".db")}};
+    start.environment["ONEDNN_MAX_CPU_ISA"] = widest;
+    const Finished finished = testing::run_program(start);
+    INFO(finished.err);
+    REQUIRE(finished.exit_code == 0);
+    bits.push_back(row_of(report(folder.file(std::string(widest) + ".db")), "sample_text_en")["value"].get<double>());
+  }
+  CHECK(bits[1] == Approx(bits[0]).epsilon(1e-4));
+  CHECK(bits[2] == Approx(bits[0]).epsilon(1e-4));
+}
+
 TEST_CASE("the same command a second time asks nothing again and changes no row") {
   TemporaryFolder folder;
   const std::string model = script(folder, R"({"loglikelihood": "hash", "default": "7"})");

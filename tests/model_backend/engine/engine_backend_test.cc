@@ -12,6 +12,7 @@
 #include "core/json.h"
 #include "core/text.h"
 #include "model_backend/engine/encode.h"
+#include "model_backend/engine/memory_check.h"
 #include "tests/support.h"
 
 namespace assay {
@@ -326,6 +327,21 @@ TEST_CASE("what the engine can't run it refuses by name") {
   std::fill(weights.end() - 4, weights.end(), '\xff');
   copy.write("model.safetensors", weights);
   CHECK_THAT(testing::error_of([&] { open(copy.path(), "float32"); }), Catch::Contains("model.safetensors"));
+}
+
+TEST_CASE("weights that need more memory than there is are refused before they are loaded, with both figures") {
+  const Checkpoint checkpoint = Checkpoint::open(std::string(ASSAY_SOURCE_DIR) + "/examples/checkpoints/step-00040");
+  const int64_t wide = weight_bytes(checkpoint, Precision::kFloat32);
+  CHECK(wide == 2 * weight_bytes(checkpoint, Precision::kBFloat16));
+  CHECK(wide > 100'000);
+  check_memory(checkpoint, Precision::kFloat32, wide);
+  check_memory(checkpoint, Precision::kBFloat16, wide / 2);
+  CHECK_THAT(testing::error_of([&] { check_memory(checkpoint, Precision::kFloat32, wide - 1); }),
+             Catch::Contains("step-00040") && Catch::Contains("GiB in float32, this machine has") &&
+                 Catch::Contains("--dtype bfloat16"));
+  CHECK_THAT(testing::error_of([&] { check_memory(checkpoint, Precision::kBFloat16, 0); }),
+             Catch::Contains("GiB in bfloat16, this machine has 0 GiB left"));
+  CHECK(machine_memory_bytes() > wide);
 }
 
 TEST_CASE("a tokenizer with more tokens than the embedding has rows is refused") {
