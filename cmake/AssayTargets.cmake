@@ -7,6 +7,7 @@ target_include_directories(assay_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(assay_flags INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-pthread -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers>
   $<$<CXX_COMPILER_ID:GNU>:$<$<COMPILE_LANGUAGE:CXX>:-Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread -Wno-restrict>>
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<BOOL:${CMAKE_UNITY_BUILD}>>:$<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>>
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${ASSAY_WERROR}>>:-Werror>)
 if(ASSAY_SANITIZE)
   # The checks of each pointer's use cost a third of the compile time and find what AddressSanitizer finds.

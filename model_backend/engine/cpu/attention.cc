@@ -52,26 +52,28 @@ struct AttentionTile {
 
 // Carves a thread's scratch memory; D is padded to whole vectors of the tile product.
 struct AttentionScratch {
-  int padded;      // D rounded up to 16
-  float* q;        // [queries, D']
-  float* sums;     // [queries, D']
-  float* scores;   // [queries, 64]
-  float* keys;     // [D', 64]
-  float* values;   // [64, D']
-  float* maximum;  // [queries]
-  float* total;    // [queries]
+  int padded;       // D rounded up to 16
+  float* q;         // [queries, D']
+  float* sums;      // [queries, D']
+  float* scores;    // [queries, 64]
+  float* keys;      // [D', 64]
+  float* key_rows;  // [64, D']
+  float* values;    // [64, D']
+  float* maximum;   // [queries]
+  float* total;     // [queries]
 
   static int pad(int head_dim) { return (head_dim + 15) / 16 * 16; }
   static size_t floats(int queries, int head_dim) {
     const size_t width = pad(head_dim);
-    return queries * (2 * width + kKeyBlock + 2) + 2 * kKeyBlock * width;
+    return queries * (2 * width + kKeyBlock + 2) + 3 * kKeyBlock * width;
   }
   AttentionScratch(float* memory, int queries, int head_dim) : padded(pad(head_dim)) {
     q = memory;
     sums = q + queries * padded;
     scores = sums + queries * padded;
     keys = scores + queries * kKeyBlock;
-    values = keys + kKeyBlock * padded;
+    key_rows = keys + kKeyBlock * padded;
+    values = key_rows + kKeyBlock * padded;
     maximum = values + kKeyBlock * padded;
     total = maximum + queries;
   }
@@ -99,24 +101,51 @@ void load_queries(const AttentionTile& tile, int group, AttentionScratch& scratc
   }
 }
 
+// from [4, 4] with rows `stride` apart -> to [4, 4] with rows kKeyBlock apart.
+void transpose_four(const float* from, int stride, float* to) {
+#if HWY_TARGET == HWY_SCALAR
+  for (int i = 0; i < 16; ++i) to[i % 4 * kKeyBlock + i / 4] = from[i / 4 * stride + i % 4];
+#else
+  const hn::FixedTag<float, 4> tag;
+  const hn::Repartition<uint64_t, decltype(tag)> pairs;
+  const auto a = hn::LoadU(tag, from), b = hn::LoadU(tag, from + stride), c = hn::LoadU(tag, from + 2 * stride),
+             d = hn::LoadU(tag, from + 3 * stride);
+  const auto ab_low = hn::BitCast(pairs, hn::InterleaveLower(tag, a, b));   // a0 b0 a1 b1
+  const auto ab_high = hn::BitCast(pairs, hn::InterleaveUpper(tag, a, b));  // a2 b2 a3 b3
+  const auto cd_low = hn::BitCast(pairs, hn::InterleaveLower(tag, c, d));
+  const auto cd_high = hn::BitCast(pairs, hn::InterleaveUpper(tag, c, d));
+  hn::StoreU(hn::BitCast(tag, hn::InterleaveLower(pairs, ab_low, cd_low)), tag, to);
+  hn::StoreU(hn::BitCast(tag, hn::InterleaveUpper(pairs, ab_low, cd_low)), tag, to + kKeyBlock);
+  hn::StoreU(hn::BitCast(tag, hn::InterleaveLower(pairs, ab_high, cd_high)), tag, to + 2 * kKeyBlock);
+  hn::StoreU(hn::BitCast(tag, hn::InterleaveUpper(pairs, ab_high, cd_high)), tag, to + 3 * kKeyBlock);
+#endif
+}
+
 // Keys and values in the slots [0, count), count <= kKeyBlock; the rest of the block is zero.
 template <typename Act>
 void gather_block(const AttentionTile& tile, const int32_t* slots, int count, AttentionScratch& scratch) {
   const int dim = tile.shape.head_dim;
   const int64_t width = int64_t{tile.shape.kv_heads} * dim;
   for (int j = 0; j < kKeyBlock; ++j) {
+    float* key_row = scratch.key_rows + j * scratch.padded;
     float* value_row = scratch.values + j * scratch.padded;
     if (j >= count) {
-      for (int d = 0; d < dim; ++d) scratch.keys[d * kKeyBlock + j] = 0;
+      std::fill(key_row, key_row + scratch.padded, 0.0f);
       std::fill(value_row, value_row + scratch.padded, 0.0f);
       continue;
     }
     const int64_t offset = slots[j] * width + tile.kv_head * dim;
     const Act* key = static_cast<const Act*>(tile.keys) + offset;
     const Act* value = static_cast<const Act*>(tile.values) + offset;
-    for (int d = 0; d < dim; ++d) scratch.keys[d * kKeyBlock + j] = act_to_float(key[d]);
+    for (int d = 0; d < dim; ++d) key_row[d] = act_to_float(key[d]);
     for (int d = 0; d < dim; ++d) value_row[d] = act_to_float(value[d]);
+    std::fill(key_row + dim, key_row + scratch.padded, 0.0f);
     std::fill(value_row + dim, value_row + scratch.padded, 0.0f);
+  }
+  for (int j = 0; j < kKeyBlock; j += 4) {
+    for (int d = 0; d < scratch.padded; d += 4) {
+      transpose_four(scratch.key_rows + j * scratch.padded + d, scratch.padded, scratch.keys + d * kKeyBlock + j);
+    }
   }
 }
 
@@ -257,7 +286,7 @@ void CpuOps::attention(const void* q, const void* keys, const void* values, cons
     }
   }
   // Some work items a thread, so that none waits long at the end.
-  constexpr int kItemsAThread = 4;
+  constexpr int kItemsAThread = 3;
   const int parts = (kItemsAThread * threads_ + shape.kv_heads - 1) / shape.kv_heads;
   const int tile_rows =
       std::clamp((static_cast<int>(rows.size()) + parts - 1) / parts, 1, std::max(1, kTileQueries / group));

@@ -2,8 +2,8 @@
 // rope.cc, logprob.cc; memory and the choice of matrix product in cpu_ops.cc.
 //
 // Kernels are written once with Highway and chosen at run time for the machine (targets.h). Threads are libgomp's.
-// A spinning libgomp thread burns a core that another process may need: start the program with OMP_WAIT_POLICY=passive
-// (it is read before main, so it can't be set here).
+// How long its waiting threads spin is read before main (GOMP_SPINCOUNT, OMP_WAIT_POLICY), so it can't be set here; see
+// harness/main.cc.
 #pragma once
 
 #include <memory>

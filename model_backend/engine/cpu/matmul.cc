@@ -66,7 +66,7 @@ void CpuOps::linear(const void* in, const PackedWeight& weight, const float* bia
     product_->multiply(in, packed, tile, rows, out + packed.tile_begin(tile), packed.n());
   }
   if (!bias) return;
-  parallel_for(threads_, rows, [&](int64_t row) {
+  parallel_for(threads_, rows, packed.n(), [&](int64_t row) {
     float* values = out + row * packed.n();
     for (int64_t j = 0; j < packed.n(); ++j) values[j] += bias[j];
   });

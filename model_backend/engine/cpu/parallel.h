@@ -7,11 +7,15 @@
 
 namespace assay {
 
-// body(i) for i in [0, count), each i once, in any order. Work items of about equal cost go out in equal shares.
+// Elements of simple work below which waking the other threads costs more than they save (some microseconds).
+inline constexpr int64_t kWorthWaking = 24 * 1024;
+
+// body(i) for i in [0, count), each i once, in any order. Work items of about equal cost go out in equal shares; where
+// all of them together touch few elements (`item_elements` each) this thread does them by itself.
 // `body` must not throw and must write only what belongs to its i.
 template <typename Body>
-void parallel_for(int threads, int64_t count, const Body& body) {
-  if (threads == 1 || count <= 1) {
+void parallel_for(int threads, int64_t count, int64_t item_elements, const Body& body) {
+  if (threads == 1 || count <= 1 || count * item_elements < kWorthWaking) {
     for (int64_t i = 0; i < count; ++i) body(i);
     return;
   }

@@ -166,7 +166,7 @@ class TileProduct final : public MatrixProduct {
     const size_t element = precision_ == Precision::kBFloat16 ? 2 : 4;
     auto weight = std::make_unique<TileWeight>(matrix.n, matrix.k, element);
     const int64_t panels = (matrix.n + kPanel - 1) / kPanel;
-    parallel_for(threads_, panels, [&](int64_t p) {
+    parallel_for(threads_, panels, kPanel * matrix.k, [&](int64_t p) {
       const int64_t count = std::min(kPanel, matrix.n - p * kPanel);
       std::vector<uint8_t> rows(count * matrix.k * element);
       convert_rows(matrix, p * kPanel, count, precision_, rows.data());
@@ -212,7 +212,7 @@ class TileProduct final : public MatrixProduct {
  private:
   void interleave_rows(const uint8_t* in, int64_t k, int64_t rows, int64_t group, size_t element) {
     interleaved_.resize(std::max<size_t>(interleaved_.size(), rows * k));
-    parallel_for(threads_, (rows + group - 1) / group, [&](int64_t g) {
+    parallel_for(threads_, (rows + group - 1) / group, group * k, [&](int64_t g) {
       const int64_t row = g * group;
       HWY_DYNAMIC_DISPATCH(interleave_group)
       (in + row * k * element, element == 2, k, std::min(group, rows - row), interleaved_.data() + row * k);
