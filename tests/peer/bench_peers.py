@@ -31,7 +31,7 @@ import urllib.request
 HERE = pathlib.Path(__file__).resolve().parent
 SUBJECTS = ["anatomy", "astronomy", "business_ethics", "college_biology", "global_facts", "marketing", "nutrition", "philosophy",
             "sociology", "virology"]
-SHOWN_TEXT_TOKENS = 64  # of each generated text
+TEXT_TOKENS = 64  # of each generated text
 
 
 def parse_arguments():
@@ -274,8 +274,8 @@ def mmlu(args, assay, model):
 
 
 def batched_generation(model, threads, prompts, one_memory):
-    """Seconds for SHOWN_TEXT_TOKENS tokens of each prompt; their common prefix is computed once."""
-    longest = max(map(len, prompts)) + SHOWN_TEXT_TOKENS + 8
+    """Seconds for TEXT_TOKENS tokens of each prompt; their common prefix is computed once."""
+    longest = max(map(len, prompts)) + TEXT_TOKENS + 8
     prefix = len(os.path.commonprefix(prompts))
     cells = prefix + len(prompts) * (longest - prefix) if one_memory else len(prompts) * (longest + 255) // 256 * 256
     llama = Llama(model, threads, cells, len(prompts), one_memory)
@@ -283,13 +283,19 @@ def batched_generation(model, threads, prompts, one_memory):
     llama.prompt(prompts[0][:prefix], last_logits=False)
     for sequence in range(1, len(prompts)):
         llama.copy(0, sequence)
-    tokens = []
+    tokens, rows, ends = [], [], []
     for sequence, prompt in enumerate(prompts):
-        llama.decode([(token, prefix + i, [sequence], prefix + i == len(prompt) - 1)
-                      for i, token in enumerate(prompt[prefix:])])
-        tokens.append(int(llama.row(-1).argmax()))
+        rest = [(token, prefix + i, [sequence], prefix + i == len(prompt) - 1) for i, token in enumerate(prompt[prefix:])]
+        if len(rows) + len(rest) > 2048:
+            llama.decode(rows)
+            tokens += [int(llama.row(end).argmax()) for end in ends]
+            rows, ends = [], []
+        rows += rest
+        ends.append(len(rows) - 1)
+    llama.decode(rows)
+    tokens += [int(llama.row(end).argmax()) for end in ends]
     first = time.perf_counter() - begin
-    for step in range(SHOWN_TEXT_TOKENS - 1):
+    for step in range(TEXT_TOKENS - 1):
         llama.decode([(token, len(prompts[sequence]) + step, [sequence], True) for sequence, token in enumerate(tokens)])
         tokens = [int(llama.row(sequence).argmax()) for sequence in range(len(prompts))]
     seconds = time.perf_counter() - begin
@@ -299,7 +305,7 @@ def batched_generation(model, threads, prompts, one_memory):
 
 def gsm8k(args, assay, model):
     spec = {"include": "built-in:/gsm8k/gsm8k.yaml", "task": "gsm8k_fixed", "convention": "bench",
-            "generation_kwargs": {"until": ["<never>"], "max_gen_toks": SHOWN_TEXT_TOKENS, "do_sample": False}}
+            "generation_kwargs": {"until": ["<never>"], "max_gen_toks": TEXT_TOKENS, "do_sample": False}}
     seconds, run, db = assay.run("gsm8k_fixed", "--limit", "32", "--include", assay.tasks_folder("gsm8k", spec))
     llama = Llama(model, args.threads, 512)
     prompts = [llama.tokens(item[0][0]) for item in assay.requests(db, "gsm8k_fixed")]
@@ -307,9 +313,9 @@ def gsm8k(args, assay, model):
     theirs = {kind: batched_generation(model, args.threads, prompts, kind == "one memory")
               for kind in ("one memory", "a memory each")}
     faster = min(theirs, key=lambda kind: theirs[kind][0])
-    all_tokens = 32 * SHOWN_TEXT_TOKENS
+    all_tokens = 32 * TEXT_TOKENS
     others = ", ".join(f"{kind} {times[0]:.1f} s (prompts {times[1]:.1f} s)" for kind, times in theirs.items())
-    return [(f"GSM8K 8-shot, 32 texts of {SHOWN_TEXT_TOKENS} tokens, prompts included",
+    return [(f"GSM8K 8-shot, 32 texts of {TEXT_TOKENS} tokens, prompts included",
              f"{seconds:.1f} s, {all_tokens / seconds:.0f} tokens/s", f"llama.cpp: {others}", theirs[faster][0] / seconds)]
 
 
