@@ -12,6 +12,7 @@
 #include "core/text.h"
 #include "harness/checkpoint_folder.h"
 #include "reports/results_db.h"
+#include "reports/stored_json.h"
 #include "tests/harness/process.h"
 #include "tests/support.h"
 
@@ -174,7 +175,7 @@ TEST_CASE("a second checkpoint costs no preparation, and its numbers are those o
       auto db = ResultsDb::open(file, ResultsDb::Mode::kReadOnly);
       std::string all;
       for (const StoredItem& item : db->items_of(db->find_runs(name).front().id, "sample_mc_animals", "sample")) {
-        for (const auto& response : item.responses) all += to_json(response.value()).dump();
+        for (const auto& response : item.responses) all += response_json(response.value());
       }
       return all;
     };
