@@ -56,26 +56,6 @@ def default_model(python):
     return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
-# Runs inside the virtual environment: every tensor dequantised and written as F16 (vectors as F32).
-REWRITE = r"""
-import sys, numpy, gguf
-source, target = sys.argv[1:]
-reader = gguf.GGUFReader(source)
-writer = gguf.GGUFWriter(target, reader.get_field('general.architecture').contents())
-for field in reader.fields.values():
-    if field.name.startswith('GGUF.') or field.name in ('general.architecture', 'general.file_type'):
-        continue
-    kind = field.types[0]
-    writer.add_key_value(field.name, field.contents(), kind, field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None)
-writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
-for tensor in reader.tensors:
-    values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
-    values = values.reshape([int(n) for n in tensor.shape][::-1])
-    writer.add_tensor(tensor.name, values.astype(numpy.float32 if values.ndim == 1 else numpy.float16))
-writer.write_header_to_file(); writer.write_kv_data_to_file(); writer.write_tensors_to_file(); writer.close()
-"""
-
-
 # Starts the server with its default penalty on repetitions (1.1) off: greedy means the likeliest token.
 SERVE = r"""
 import runpy, llama_cpp.server.types as types
@@ -145,7 +125,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         if not options.no_f16:
-            subprocess.run([python, "-c", REWRITE, model, str(folder / "model-f16.gguf")], check=True)
+            subprocess.run([python, ROOT / "tests/peer/rewrite_gguf.py", model, folder / "model-f16.gguf", "F16"], check=True)
             model = str(folder / "model-f16.gguf")
         server, url = start_server(python, model)
         try:
