@@ -90,7 +90,7 @@ std::vector<const Task*> audited_tasks(const TaskRegistry& registry, const Named
     }
     if (out.empty()) {
       throw_input(tasks, "none of these tasks can be asked in other forms",
-                  "a multiple-choice task file says how in its `audit` block");
+                  "a task file says how in its `audit` block");
     }
     return out;
   }

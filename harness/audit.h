@@ -12,8 +12,8 @@
 namespace assay {
 
 struct AuditConfig {
-  // places, backend, limit, seed, num_fewshot of the runs that are made; tasks: empty = the multiple-choice tasks with
-  // an audit block that the checkpoint has been scored on; model: the checkpoint's, empty = as stored with its runs
+  // places, backend, limit, seed, num_fewshot of the runs that are made; tasks: empty = the tasks with an audit block
+  // that the checkpoint has been scored on; model: the checkpoint's, empty = as stored with its runs
   RunConfig run;
   std::string subject;        // A: run id, label, a checkpoint's path, or published:MODEL (then B too)
   std::string against;        // B; empty = none

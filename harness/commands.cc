@@ -378,7 +378,8 @@ int show_command(ShowOptions options) {
   if (selection.tasks.empty()) throw_input(options.task, "names no task");
   std::shared_ptr<const Tokenizer> tokenizer;
   if (!config.model.empty() && (options.tokens || config.chat_template)) tokenizer = load_tokenizer(config.model);
-  config.limit = options.item + 1;
+  // A row of an audit form may give several items, or none.
+  if (!selection.tasks.front()->form_of) config.limit = options.item + 1;
   std::vector<PreparedItem> items = prepare_items(*selection.tasks.front(), config);
   if (options.item >= static_cast<int64_t>(items.size())) {
     throw_input(fmt::format("--item {}", options.item),

@@ -207,9 +207,31 @@ class PartAudit {
     }
     right_in_every_order();
     letter_bias();
+    other_numbers();
     order_of_the_file();
     verbatim();
     training_text();
+  }
+
+  // Flagged by more than the margin: other numbers may be a little harder than those that an author chose.
+  void other_numbers() {
+    auto lost = [](const AuditPart& part) {
+      return combined(abilities(part, "unchanged"), -1, abilities(part, "numbers"));
+    };
+    const Abilities own = abilities(a_, "unchanged"), loss = lost(a_);
+    if (loss.empty()) return;
+    const Estimate kept = mean_of(combined(own, -1, loss));
+    AuditTest& test =
+        add("other numbers in word problems", "a problem is solved with other numbers as with its own", loss,
+            fmt::format("{:.1f} % right with their own numbers, {:.1f} % with others (effect: the difference)",
+                        100 * (kept.value + mean_of(loss).value), 100 * kept.value));
+    test.contamination =
+        static_cast<int64_t>(loss.size()) >= rules_.fewest && lower_bound(mean_of(loss), kZ95) > rules_.margin;
+    if (!b_) return;
+    const Abilities more = combined(loss, -1, lost(*b_));
+    if (more.empty()) return;
+    add("other numbers in word problems, since then", "the loss by other numbers is what it was", more,
+        fmt::format("{} points more are lost than before", points(mean_of(more).value)));
   }
 
   void order_of_the_file() {

@@ -21,6 +21,8 @@
 //     Nothing but having seen the file can make it so; the row is the unit, the shuffles of a row are averaged (Oren et
 //     al. 2023, "Proving test set contamination in black-box language models", the sharded test). Effect in bits a row.
 //   verbatim: share of items whose second half greedy decoding would write word for word after the first.
+//   other numbers in word problems: share right with their own numbers less that with others, on the items that can be
+//     changed (tasks/changed_numbers.h). Whoever solves a problem solves it with other numbers as well.
 //   n-gram overlap, where a training text is given: share of items that stand in it, and the ability on these less that
 //     on the others (two samples, Welch).
 //

@@ -6,9 +6,11 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/text.h"
+#include "tasks/changed_numbers.h"
 #include "tasks/prompt.h"
 #include "tasks/prompt_field.h"
 #include "tasks/python_regex.h"
+#include "tasks/transforms.h"
 
 namespace assay {
 namespace {
@@ -37,7 +39,7 @@ constexpr WordingOf kWordings[] = {
      {"问题：", "\n", "", "", "答案：", ""}},
 };
 
-enum class Shape { kOptions, kBlind, kCloze, kOpen, kVerbatim, kSequence };
+enum class Shape { kOptions, kBlind, kCloze, kOpen, kVerbatim, kSequence, kUnchanged, kNumbers };
 struct Form {
   const char* name;
   Shape shape;
@@ -49,8 +51,13 @@ constexpr Form kForms[] = {
     {"letters", Shape::kOptions, U'P', false, false},   {"reworded", Shape::kOptions, U'A', true, false},
     {"blind", Shape::kBlind, U'A', false, false},       {"cloze", Shape::kCloze, U'A', false, false},
     {"open", Shape::kOpen, U'A', false, false},         {"verbatim", Shape::kVerbatim, U'A', false, false},
-    {"sequence", Shape::kSequence, U'A', false, false},
+    {"sequence", Shape::kSequence, U'A', false, false}, {"unchanged", Shape::kUnchanged, U'A', false, false},
+    {"numbers", Shape::kNumbers, U'A', false, false},
 };
+
+bool is_for_problems(const Form& form) {
+  return form.shape == Shape::kUnchanged || form.shape == Shape::kNumbers;
+}
 
 const Form& form_named(const std::string& convention) {
   for (const Form& form : kForms) {
@@ -79,13 +86,27 @@ FieldTemplate column(const char* name) {
   return field;
 }
 
+// What every form has.
+void name_form(Task& task, const std::shared_ptr<const Task>& base, const Form& form) {
+  task.convention = std::string(kAuditPrefix) + form.name;
+  task.note = std::string("asked in another form for the audit: ") + form.name;
+  task.form_of = base;
+}
+
+// Asked and scored as the task itself; only the documents differ.
+Task make_problem_form(const std::shared_ptr<const Task>& base, const Form& form) {
+  Task task = *base;
+  name_form(task, base, form);
+  task.tags.clear(), task.published.clear(), task.audit.reset();
+  return task;
+}
+
 Task make_form(const std::shared_ptr<const Task>& base, const Form& form) {
   const WordingOf& wording = wording_in(base->audit->language);
   Task task;
+  name_form(task, base, form);
   task.name = base->name, task.alias = base->alias;
-  task.convention = std::string(kAuditPrefix) + form.name;
   task.suite = base->suite, task.file = base->file, task.version = base->version;
-  task.note = std::string("asked in another form for the audit: ") + form.name;
   task.data = base->data, task.process_docs = base->process_docs;
   task.test_split = base->test_split;
   task.fewshot = base->fewshot;
@@ -120,7 +141,6 @@ Task make_form(const std::shared_ptr<const Task>& base, const Form& form) {
     if (form.shape != Shape::kCloze) task.description = base->description;
   }
   task.target_delimiter = whole_texts ? "" : (form.reworded ? wording.reworded : wording.exam).delimiter;
-  task.form_of = base;
   return task;
 }
 
@@ -213,6 +233,28 @@ Document written(const Form& form, const WordingOf& words, const Document& docum
   return out;
 }
 
+// The items whose numbers can be changed, with their own numbers or with others.
+std::vector<Document> problems(const Form& form, const Task& base, const std::vector<Document>& documents) {
+  const std::string &question = base.audit->question.text, &solution = base.audit->solution;
+  std::vector<Document> out;
+  for (const Document& document : documents) {
+    for (const std::string& column : {question, solution}) {
+      if (document.fields.contains(column) && document.fields[column].is_string()) continue;
+      throw_input(base.file, "item " + document.id + " has no text in the column \"" + column + "\"",
+                  "`audit` names the columns of the question and of the worked solution");
+    }
+    const auto changed = change_numbers(document.fields[question].get<std::string>(),
+                                        document.fields[solution].get<std::string>(), stable_hash(0, document.id));
+    if (!changed) continue;
+    Document& item = out.emplace_back(document);
+    if (form.shape == Shape::kUnchanged) continue;
+    item.fields[question] = changed->question;
+    item.fields[solution] = changed->solution;
+    if (const Transform* transform = find_transform(base.process_docs)) transform->apply(item.fields, item.id);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<std::string> audit_form_names() {
@@ -225,7 +267,10 @@ std::vector<Task> audit_forms(const Task& task) {
   ASSAY_ASSERT(task.audit, "only a task with an audit block has other forms");
   auto base = std::make_shared<const Task>(task);
   std::vector<Task> forms;
-  for (const Form& form : kForms) forms.push_back(make_form(base, form));
+  for (const Form& form : kForms) {
+    if (is_for_problems(form) == task.audit->solution.empty()) continue;
+    forms.push_back(is_for_problems(form) ? make_problem_form(base, form) : make_form(base, form));
+  }
   return forms;
 }
 
@@ -261,6 +306,7 @@ bool needs_its_options(const std::string& question) {
 std::vector<Document> form_documents(const Task& form_task, std::vector<Document> documents, bool items) {
   const Task& base = *form_task.form_of;
   const Form& form = form_named(form_task.convention);
+  if (is_for_problems(form)) return items ? problems(form, base, documents) : documents;
   const WordingOf& wording = wording_in(base.audit->language);
   PromptOptions no_shots;
   no_shots.num_fewshot = 0;

@@ -1,6 +1,6 @@
-// The same multiple-choice items asked in other forms, for the audit of exam technique (reports/audit.h).
+// The same items asked in other forms, for the audit of exam technique (reports/audit.h).
 //
-// A task with an `audit` block gives one task a form, under the convention "audit-<form>":
+// A task with an `audit` block gives one task a form, under the convention "audit-<form>". Multiple choice:
 //   orders        as letters, once for each cyclic order of the options. Item ids get "#k" for the order that starts
 //                 with option k; the order of the file keeps the id. An item whose options speak of each other ("all of
 //                 the above", "A and C") is asked in its own order only.
@@ -12,6 +12,9 @@
 //   open          the question alone, an answer is generated and compared as SQuAD does
 //   verbatim      the first half of the item's text; would greedy decoding write the second half word for word?
 //   sequence      the log-likelihood of a few items of the file in a row, as they stand there, and shuffled ("#k")
+// Word problems with a worked solution (generated answers, scored as the task itself does):
+//   unchanged     the items whose numbers can be changed, as they are
+//   numbers       the same with other numbers, and the answer that follows (tasks/changed_numbers.h)
 // Items whose question means nothing without its options ("which of the following ...") are left out of cloze and open.
 // Shots: as many as the task's own, from its own split, in the same form; none where they would come from the items
 // themselves or stand in the task file, none for verbatim and sequence.

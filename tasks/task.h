@@ -92,11 +92,12 @@ struct ProgramSpec {
       by;  // name -> text: numbers apart for each value that the text takes
 };
 
-// Where the parts of a multiple-choice item stand in its document, so that it can be asked in other forms
-// (tasks/audit_forms.h).
+// Where the parts of an item stand in its document, so that it can be asked in other forms (tasks/audit_forms.h).
 struct AuditSpec {
-  FieldTemplate question, options;  // options: a list of texts, in the order of the task's own
-  std::string language = "en";      // of the forms' wording: "en" or "zh"
+  FieldTemplate question;       // a column's name where `solution` is given
+  FieldTemplate options;        // multiple choice: a list of texts, in the order of the task's own
+  std::string solution;         // word problems: the column of the worked solution; else empty
+  std::string language = "en";  // of the forms' wording: "en" or "zh"
 };
 
 // Published rows that this task stands for (baselines).
@@ -144,7 +145,7 @@ struct Task {
   std::vector<MetricSpec> metrics;      // the first is the task's headline
   std::string cluster;  // column whose value items share that are not independent: a passage, a stem; empty = none
   std::optional<ProgramSpec> program;   // generated answers that are run
-  std::optional<AuditSpec> audit;       // multiple choice that can be asked in other forms
+  std::optional<AuditSpec> audit;       // items that can be asked in other forms
   std::shared_ptr<const Task> form_of;  // an audit form: the task that it was made from; else null
   std::vector<PublishedRow> published;
   bool word_counts = false;  // kRolling: unused by scores, kept for lm-eval's word_perplexity

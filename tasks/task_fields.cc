@@ -520,13 +520,23 @@ class TaskReader {
   void read_audit() {
     auto node = field("audit");
     if (!node) return;
-    node->only({"question", "options", "language"});
-    if (task_.output_type != OutputType::kMultipleChoice) node->fail("is for output_type multiple_choice");
+    node->only({"question", "options", "solution", "language"});
     AuditSpec spec;
-    auto question = node->field("question"), options = node->field("options");
-    if (!question || !options) node->fail(question ? "`options` is missing" : "`question` is missing");
+    auto question = node->field("question"), options = node->field("options"), solution = node->field("solution");
+    if (!question) node->fail("`question` is missing");
     spec.question = read_template(*question, false);
-    spec.options = read_template(*options, true);
+    if (task_.output_type == OutputType::kMultipleChoice) {
+      if (!options) node->fail("`options` is missing");
+      if (solution) solution->fail("is for word problems, of output_type generate_until");
+      spec.options = read_template(*options, true);
+    } else if (task_.output_type == OutputType::kGenerate) {
+      if (!solution) node->fail("`solution` is missing");
+      if (options) options->fail("is for output_type multiple_choice");
+      if (spec.question.kind != FieldTemplate::Kind::kColumn) question->fail("is the name of a column here");
+      spec.solution = solution->text();
+    } else {
+      node->fail("is for output_type multiple_choice or generate_until");
+    }
     if (auto language = node->field("language")) {
       spec.language = language->text();
       if (spec.language != "en" && spec.language != "zh") language->fail("is en or zh");

@@ -95,6 +95,29 @@ TEST_CASE("a second audit asks nothing again, and labels are enough") {
   CHECK_THROWS_WITH(audit_checkpoint(config, {}, cancelled), Catch::Contains("missing"));
 }
 
+TEST_CASE("word problems are asked with their own numbers and with others, and the gain is listed") {
+  testing::TemporaryFolder folder;
+  std::atomic<bool> cancelled{false};
+  AuditConfig config = config_for(folder);
+  config.run.tasks = "sample_math";
+  config.subject = checkpoint("step-01800"), config.against = checkpoint("step-00100");
+  const AuditResult result = audit_checkpoint(config, {}, cancelled);
+  std::printf("%s\n", render_audit(result).c_str());
+  REQUIRE(result.tests.size() == 2);
+  CHECK(result.tests[0].name == "other numbers in word problems");
+  CHECK(result.tests[0].n >= 40);
+  CHECK(result.verdict == AuditVerdict::kTooFew);  // nothing was asked that could show technique
+
+  auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadOnly);
+  const auto own = db->items_of(1, "sample_math", std::string(kAuditPrefix) + "unchanged"),
+             other = db->items_of(1, "sample_math", std::string(kAuditPrefix) + "numbers");
+  REQUIRE(own.size() == other.size());
+  for (size_t i = 0; i < own.size(); ++i) {
+    CHECK(own[i].prompt.item_id == other[i].prompt.item_id);
+    CHECK(own[i].prompt.context != other[i].prompt.context);
+  }
+}
+
 TEST_CASE("published numbers alone: twenty million exam questions are named, a chat model of the same base is not") {
   std::atomic<bool> cancelled{false};
   AuditConfig config;
@@ -114,7 +137,7 @@ TEST_CASE("an unknown checkpoint and tasks without other forms are clear errors"
   AuditConfig config = config_for(folder);
   config.subject = "nobody";
   CHECK_THROWS_WITH(audit_checkpoint(config, {}, cancelled), Catch::Contains("has no run or checkpoint \"nobody\""));
-  config.subject = checkpoint("step-00100"), config.run.tasks = "sample_math";
+  config.subject = checkpoint("step-00100"), config.run.tasks = "sample_endings";
   CHECK_THROWS_WITH(audit_checkpoint(config, {}, cancelled), Catch::Contains("can be asked in other forms"));
 }
 

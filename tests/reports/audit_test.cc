@@ -222,5 +222,39 @@ TEST_CASE("items of the training text: their share, and what is gained on them")
   }
 }
 
+// `solved`: share solved whatever the numbers; `learned`: of the others, share known by heart with their own numbers.
+AuditSubject problems_subject(double solved, double learned, int items, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::uniform_real_distribution<double> uniform;
+  AuditPart part;
+  part.language = "en";
+  for (int i = 0; i < items; ++i) {
+    const bool by_skill = uniform(random) < solved, by_heart = uniform(random) < learned;
+    const std::string item = std::to_string(i);
+    part.forms["unchanged"].push_back({item, 0, 0, by_skill || by_heart ? 1.0 : 0.0, ""});
+    part.forms["numbers"].push_back({item, 0, 0, by_skill ? 1.0 : 0.0, ""});
+  }
+  return {"model", {part}};
+}
+
+TEST_CASE("problems learned with their numbers show a loss by other numbers, solved ones do not") {
+  const AuditResult learned = audit(problems_subject(0.4, 0.3, 400, 1), std::nullopt, {});
+  REQUIRE(learned.tests.size() == 1);
+  CHECK(learned.tests[0].effect == Approx(0.18).margin(0.06));  // 0.3 of those that are not solved
+  CHECK(*learned.tests[0].low > 0.05);
+  CHECK(learned.tests[0].contamination);
+  CHECK_THAT(learned.sentence, Catch::Contains("other numbers in word problems"));
+  CHECK(learned.verdict == AuditVerdict::kTooFew);  // says nothing about technique
+
+  const AuditResult solved = audit(problems_subject(0.4, 0, 400, 1), std::nullopt, {});
+  CHECK(solved.tests[0].effect == 0);
+  CHECK_FALSE(solved.tests[0].contamination);
+  CHECK_FALSE(audit(problems_subject(0.4, 0.3, 60, 1), std::nullopt, {}).tests[0].contamination);  // too few
+
+  const AuditResult since = audit(problems_subject(0.4, 0.3, 400, 1), problems_subject(0.4, 0, 400, 2), {});
+  REQUIRE(since.tests.size() == 2);
+  CHECK(since.tests[1].effect == Approx(0.18).margin(0.06));
+}
+
 }  // namespace
 }  // namespace assay
