@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,11 @@ namespace assay {
 
 // Keys keep their order: prompts and files are written as they were read.
 using Json = nlohmann::ordered_json;
+
+template <typename T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
 
 // Parses one JSON value. `where` (path, or path:line) heads the message of the Error(kInput) for malformed text.
 Json parse_json(std::string_view text, std::string_view where);

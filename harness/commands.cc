@@ -196,7 +196,7 @@ Json published_json(const std::vector<PublishedRow>& rows) {
   for (const PublishedRow& row : rows) {
     out.push_back({{"benchmark", row.benchmark},
                    {"metric", row.metric},
-                   {"shots", row.shots ? Json(*row.shots) : Json(nullptr)},
+                   {"shots", or_null(row.shots)},
                    {"method", row.method},
                    {"source", row.source}});
   }
@@ -216,7 +216,7 @@ Json task_json(const Task& task, const TaskRegistry& registry, const DataRoot& r
   Json entry = {{"task", task.name},
                 {"convention", task.convention},
                 {"group", group_of(registry, task.key())},
-                {"items", items ? Json(*items) : Json(nullptr)},
+                {"items", or_null(items)},
                 {"fewshot", task.fewshot.count},
                 {"metric", task.metrics.empty() ? "" : task.metrics.front().metric},
                 {"data", data_text(task)},

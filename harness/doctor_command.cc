@@ -116,7 +116,7 @@ int doctor(const SandboxFlags& flags, bool json) {
   return sandbox["mode"].is_null() ? kExitIncomplete : kExitDone;
 }
 
-struct Options {
+struct DoctorOptions {
   SandboxFlags sandbox;
   bool json = false;
 };
@@ -124,7 +124,7 @@ struct Options {
 }  // namespace
 
 void declare_doctor(CLI::App& command, int& exit_code) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<DoctorOptions>();
   add_sandbox_flags(command, options->sandbox);
   command.add_flag("--json", options->json, "Machine-readable output");
   command.callback([options, &exit_code] { exit_code = doctor(options->sandbox, options->json); });

@@ -24,7 +24,7 @@ namespace {
 
 using Checksums = std::map<std::string, std::string>;
 
-void note(const std::string& text) {
+void announce(const std::string& text) {
   std::fprintf(stderr, "%s\n", text.c_str());
 }
 
@@ -103,7 +103,7 @@ bool download(const std::vector<std::string>& urls, const std::string& path, con
   const std::string part = path + ".part";
   std::string problems;
   for (const std::string& url : urls) {
-    note("fetching " + url);
+    announce("fetching " + url);
     for (int attempt = 0; attempt < 3; ++attempt) {
       HttpResult result = request(url, part, true, cancelled);
       if (cancelled) return false;
@@ -229,12 +229,12 @@ void check_files(const DataSource& source, const Checksums& own, const fs::path&
     ++different;
   }
   if (different > 0) {
-    note(fmt::format("{}: {} of {} files differ from the copy that Assay was tested with", source.name, different,
-                     checked));
+    announce(fmt::format("{}: {} of {} files differ from the copy that Assay was tested with", source.name, different,
+                         checked));
   } else if (checked > 0) {
-    note(fmt::format("{}: {} files, sha256 as expected", source.name, checked));
+    announce(fmt::format("{}: {} files, sha256 as expected", source.name, checked));
   } else {
-    note(fmt::format("{}: no sha256 is known to compare with", source.name));
+    announce(fmt::format("{}: no sha256 is known to compare with", source.name));
   }
 }
 
@@ -253,7 +253,7 @@ bool fetch_source(const DataSource& source, const Checksums& all, const FetchOpt
   const fs::path data = options.data;
   const Checksums own = checksums_of(source, all);
   if (!options.force && is_complete(source, own, data)) {
-    note(fmt::format("{}: is here", source.name));
+    announce(fmt::format("{}: is here", source.name));
     return true;
   }
   const fs::path work = data / ".fetch" / source.name, staged = work / "files";
@@ -277,7 +277,7 @@ bool fetch_source(const DataSource& source, const Checksums& all, const FetchOpt
   check_files(source, own, staged);
   move_into_place(staged, data);
   fs::remove_all(work);
-  note(fmt::format("{}: in {}", source.name, (data / source.name).string()));
+  announce(fmt::format("{}: in {}", source.name, (data / source.name).string()));
   return true;
 }
 
@@ -324,10 +324,10 @@ bool fetch_from(const std::vector<DataSource>& sources,
       if (!fetch_source(*source, all, options, cancelled)) return false;
     } catch (const Error& error) {
       // One source that fails does not keep the others back.
-      note(fmt::format("assay: {}: {}", source->name, error.what()));
+      announce(fmt::format("assay: {}: {}", source->name, error.what()));
       problems += std::string(problems.empty() ? "" : ", ") + source->name;
     } catch (const fs::filesystem_error& error) {
-      note(fmt::format("assay: {}: {}", source->name, error.what()));
+      announce(fmt::format("assay: {}: {}", source->name, error.what()));
       problems += std::string(problems.empty() ? "" : ", ") + source->name;
     }
   }

@@ -181,7 +181,7 @@ Json to_json(const Agreement& agreement) {
           {"a", agreement.a},
           {"b", agreement.b},
           {"n", agreement.common},
-          {"kappa", agreement.kappa ? Json(*agreement.kappa) : Json(nullptr)},
+          {"kappa", or_null(agreement.kappa)},
           {"disagreements", differences}};
 }
 

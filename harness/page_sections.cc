@@ -91,7 +91,7 @@ Json judges(const std::vector<ReportRow>& rows) {
     if (shown == kShown.end() || row.filter == "none" || row.is_group) continue;
     Json& line = table[{row.checkpoint, row.task, row.filter}];
     if (line.is_null()) line = {{"checkpoint", row.checkpoint}, {"task", row.task}, {"judge", row.filter}};
-    line[shown->second] = row.value ? Json(*row.value) : Json(nullptr);
+    line[shown->second] = or_null(row.value);
   }
   Json out = Json::array();
   for (auto& [unused, line] : table) {
@@ -128,7 +128,7 @@ Json baselines(const std::vector<ReportRow>& rows, const TaskRegistry& registry)
                      {"convention", row.convention},
                      {"metric", row.metric},
                      {"value", number->value},
-                     {"shots", number->shots ? Json(*number->shots) : Json(nullptr)},
+                     {"shots", or_null(number->shots)},
                      {"method", number->method},
                      {"source", number->source},
                      {"marks", std::move(marks)}});

@@ -212,16 +212,15 @@ void hash_requests(std::vector<PreparedTask>& tasks, const std::string& model_id
 }
 
 Json settings_json(const RunConfig& config) {
-  auto optional_value = [](const auto& value) { return value ? Json(*value) : Json(nullptr); };
   return {{"model", config.model},
           {"tasks", config.tasks},
           {"include", config.places.include},
           {"text", config.places.texts},
           {"limit", config.limit},
           {"seed", config.seed},
-          {"num_fewshot", optional_value(config.num_fewshot)},
-          {"samples", optional_value(config.samples)},
-          {"temperature", optional_value(config.temperature)},
+          {"num_fewshot", or_null(config.num_fewshot)},
+          {"samples", or_null(config.samples)},
+          {"temperature", or_null(config.temperature)},
           {"chat_template", config.chat_template},
           {"system_prompt", config.system_prompt_file},
           {"dtype", config.backend.dtype},

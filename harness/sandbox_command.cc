@@ -16,7 +16,7 @@
 namespace assay {
 namespace {
 
-struct Options {
+struct SandboxCommand {
   SandboxFlags sandbox;
   std::string program, tests, setup, entry_point, limits, language = "python";
   std::string suite, controls;
@@ -25,7 +25,7 @@ struct Options {
   bool json = false;
 };
 
-ProgramMode mode_of(const Options& options) {
+ProgramMode mode_of(const SandboxCommand& options) {
   return options.mode == "inline" ? ProgramMode::kInline : ProgramMode::kSplit;
 }
 
@@ -35,7 +35,7 @@ Language language_of(const std::string& name) {
   throw_input("--language", fmt::format("\"{}\" is not known", name), "give python, cpp, js, java, php, ts, cs or sh");
 }
 
-Json outcome_json(const ProgramOutcome& outcome) {
+Json job_outcome_json(const ProgramOutcome& outcome) {
   return {{"verdict", to_string(outcome.verdict)},
           {"reason", outcome.reason},
           {"mode", to_string(outcome.mode)},
@@ -48,7 +48,7 @@ Json outcome_json(const ProgramOutcome& outcome) {
           {"output", outcome.output}};
 }
 
-int run_one(const Options& options) {
+int run_one(const SandboxCommand& options) {
   ProgramJob job;
   job.language = language_of(options.language);
   job.program = read_file(options.program);
@@ -63,7 +63,7 @@ int run_one(const Options& options) {
   sandbox.submit(job, [&](ProgramOutcome came) { outcome = std::move(came); });
   sandbox.wait(g_cancelled);
   if (options.json) {
-    std::printf("%s\n", dump_json(outcome_json(outcome), 2).c_str());
+    std::printf("%s\n", dump_json(job_outcome_json(outcome), 2).c_str());
   } else {
     std::printf("%s%s%s\n", to_string(outcome.verdict), outcome.reason.empty() ? "" : ": ", outcome.reason.c_str());
     if (!outcome.output.empty())
@@ -112,7 +112,7 @@ void print_row(const SuiteResult& result, bool json) {
               outcome.wall_s, reason.c_str());
 }
 
-int run_suite_command(const Options& options) {
+int run_suite_command(const SandboxCommand& options) {
   std::vector<SuiteRow> rows;
   if (!options.controls.empty()) rows = read_suite(options.controls, true);
   for (SuiteRow& row : read_suite(options.suite, false)) rows.push_back(std::move(row));
@@ -136,7 +136,7 @@ int run_suite_command(const Options& options) {
   return failed > 0 ? kExitIncomplete : kExitDone;
 }
 
-void add_common(CLI::App& command, Options& options) {
+void add_common(CLI::App& command, SandboxCommand& options) {
   command.add_option("--mode", options.mode, "split: tests in a process of their own; inline: in the program's")
       ->check(CLI::IsMember({"split", "inline"}))
       ->capture_default_str();
@@ -147,7 +147,7 @@ void add_common(CLI::App& command, Options& options) {
 }  // namespace
 
 void declare_sandbox(CLI::App& command, int& exit_code) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SandboxCommand>();
   command.require_subcommand(1);
 
   CLI::App* run = command.add_subcommand("run", "Run one program with its tests, as a benchmark would");

@@ -75,9 +75,9 @@ Request generation(uint64_t random, uint64_t seed, int words) {
 }
 
 // Keeps what is delivered.
-class Answers : public ResponseSink {
+class KeptAnswers : public ResponseSink {
  public:
-  explicit Answers(std::vector<Response>& responses, std::vector<size_t> order)
+  explicit KeptAnswers(std::vector<Response>& responses, std::vector<size_t> order)
       : responses_(responses), order_(std::move(order)) {}
   void deliver(size_t index, Response response) override { responses_[order_[index]] = std::move(response); }
   void progress(const RunStats&) override {}
@@ -154,7 +154,7 @@ class Check {
     std::vector<Request> asked;
     for (size_t i : order) asked.push_back(requests_[i]);
     std::vector<Response> responses(requests_.size());
-    Answers sink(responses, order);
+    KeptAnswers sink(responses, order);
     backend.answer(asked, sink, cancelled_);
     return responses;
   }

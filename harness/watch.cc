@@ -25,7 +25,7 @@ void say(const std::string& text) {
   std::fprintf(stderr, "%s\n", text.c_str());
 }
 
-std::string duration(double seconds) {
+std::string rounded_time(double seconds) {
   if (seconds < 90) return fmt::format("{:.0f} s", seconds);
   return seconds < 5400 ? fmt::format("{:.0f} min", seconds / 60) : fmt::format("{:.1f} h", seconds / 3600);
 }
@@ -108,8 +108,8 @@ class Watcher {
     record(entry, outcome.complete ? "scored" : "incomplete", "", outcome.run);
     ++(outcome.complete ? summary_.scored : summary_.incomplete);
     say(fmt::format("{}: run {} in {:.1f} s ({:.2f} s of it preparation), {} after it was written; {} more wait",
-                    entry.name, outcome.run, now() - began, outcome.prepare_seconds, duration(behind + now() - began),
-                    ready - 1));
+                    entry.name, outcome.run, now() - began, outcome.prepare_seconds,
+                    rounded_time(behind + now() - began), ready - 1));
     note_lag(entry, ready - 1);
   }
 
@@ -121,7 +121,7 @@ class Watcher {
     }
     last_waiting_ = waiting;
     say(fmt::format("lagging: {} checkpoints wait, and {} is {} old; fewer items (--limit) or tasks would keep up",
-                    waiting, entry.name, duration(now() - entry.changed)));
+                    waiting, entry.name, rounded_time(now() - entry.changed)));
   }
 
   void record(const FolderEntry& entry, const std::string& state, const std::string& reason,

@@ -72,7 +72,6 @@ double two_sided(double z) {
 
 // So few items may be continued word for word by chance (short ones, numbers in order).
 constexpr double kVerbatimShare = 0.02;
-constexpr double kZ95 = 1.959963984540054;
 
 // Points of a hundred, with a sign.
 std::string points(double effect) {
@@ -495,7 +494,7 @@ Json to_json(const AuditResult& result) {
                      {"null", test.null},
                      {"effect", test.effect},
                      {"ci95", std::move(interval)},
-                     {"p", test.p ? Json(*test.p) : Json(nullptr)},
+                     {"p", or_null(test.p)},
                      {"n", test.n},
                      {"language", test.language},
                      {"unit", test.unit},

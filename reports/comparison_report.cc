@@ -134,11 +134,6 @@ std::string flips_text(const Comparison& comparison) {
   return table.rows.empty() ? "\nno item flipped\n" : "\n" + table.plain();
 }
 
-template <typename T>
-Json optional_json(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
 Json row_json(const CompareRow& row, size_t column, bool flips) {
   const CompareTest& test = *row.tests[column];
   std::vector<std::string> marks = row.cells[0]->marks;
@@ -152,15 +147,15 @@ Json row_json(const CompareRow& row, size_t column, bool flips) {
       {"b", test.b},
       {"difference", test.difference},
       {"ci95", test.interval ? Json({test.interval->low, test.interval->high}) : Json(nullptr)},
-      {"p", optional_json(test.p)},
-      {"q", optional_json(test.q)},
+      {"p", or_null(test.p)},
+      {"q", or_null(test.q)},
       {"test", test.test},
       {"flips", test.a_better ? Json({{"a_better", *test.a_better}, {"b_better", *test.b_better}}) : Json(nullptr)},
-      {"mde80", optional_json(test.mde80)},
+      {"mde80", or_null(test.mde80)},
       {"verdict", to_string(test.verdict)},
       {"marks", marks},
       {"filter", row.filter},
-      {"shots", optional_json(row.shots)},
+      {"shots", or_null(row.shots)},
       {"n", test.items}};
   if (flips) {
     Json items = Json::array();

@@ -40,16 +40,12 @@ bool several_series(const CurveSet& set) {
   return false;
 }
 
-Json optional_number(const std::optional<double>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
 Json point_json(const CurvePoint& point) {
   return {{"run", point.run},
           {"checkpoint", point.checkpoint},
           {"x", point.x},
           {"value", point.value},
-          {"stderr", optional_number(point.stderr_)},
+          {"stderr", or_null(point.stderr_)},
           {"ci95", point.low ? Json::array({*point.low, *point.high}) : Json(nullptr)},
           {"n", point.n}};
 }

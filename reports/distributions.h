@@ -10,6 +10,7 @@ double normal_cdf(double z);
 double normal_upper_tail(double z);  // P(Z > z)
 // probability in (0, 1).
 double normal_quantile(double probability);
+inline constexpr double kZ95 = 1.959963984540054;  // normal_quantile(0.975): half width of a 95 % interval in errors
 
 // Student's t with `degrees` > 0 degrees of freedom; infinity gives the normal distribution.
 double student_cdf(double t, double degrees);

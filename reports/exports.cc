@@ -53,7 +53,7 @@ std::string render_lm_eval_json(const std::vector<ReportRow>& rows, const Report
       if (row.shots) shots[name] = *row.shots;
       if (!row.is_group) samples[name] = {{"original", row.n + row.missing}, {"effective", row.n}};
     }
-    entry[row.metric + "," + row.filter] = row.value ? Json(*row.value) : Json(nullptr);
+    entry[row.metric + "," + row.filter] = or_null(row.value);
     entry[row.metric + "_stderr," + row.filter] = row.stderr_ ? Json(*row.stderr_) : Json("N/A");
     better[name][row.metric] = row.higher_is_better;
     if (row.is_group) groups[name] = entry;

@@ -9,7 +9,6 @@
 namespace assay {
 namespace {
 
-constexpr double kNormal = 1.959963984540054;
 constexpr double kFewRight = 4;      // effective right (or wrong) answers below which no close interval is tried
 constexpr double kUnsureRight = 12;  // below which an error smaller than that of right-or-wrong scores is not trusted
 constexpr double kFewInClusters = 8;
@@ -61,7 +60,7 @@ std::optional<Interval> unit_interval(const Estimate& estimate, size_t items, si
   }
   Interval close = wilson_interval(value * effective, effective, quantile);
   if (!few && (clustered ? units >= kCloseClusters : items >= kCloseItems)) return close;
-  const double wary = effective * (kNormal / quantile) * (kNormal / quantile);
+  const double wary = effective * (kZ95 / quantile) * (kZ95 / quantile);
   Interval wide = exact_interval(value * wary, wary);
   return Interval{std::min(close.low, wide.low), std::max(close.high, wide.high), true};
 }

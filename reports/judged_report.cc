@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "reports/distributions.h"
 #include "reports/report.h"
 #include "reports/text_table.h"
 
@@ -15,16 +16,15 @@ namespace assay {
 namespace {
 
 constexpr const char* kNobody = "none";  // filter of a score before any judge has spoken
-constexpr double kZ95 = 1.959963985;
 
-struct Layout {
+struct PublishedTable {
   const char* task;
   const char* title;
   std::vector<std::pair<const char*, const char*>> columns;  // metric, heading
 };
 
-const std::vector<Layout>& layouts() {
-  static const std::vector<Layout> all = {
+const std::vector<PublishedTable>& layouts() {
+  static const std::vector<PublishedTable> all = {
       {"mt_bench",
        "MT-Bench (Table 8)",
        {{"score:stem", "STEM"},
@@ -53,8 +53,8 @@ const std::vector<Layout>& layouts() {
   return all;
 }
 
-const Layout* layout_of(const std::string& task) {
-  for (const Layout& layout : layouts()) {
+const PublishedTable* layout_of(const std::string& task) {
+  for (const PublishedTable& layout : layouts()) {
     if (task == layout.task) return &layout;
   }
   return nullptr;
@@ -114,7 +114,7 @@ std::string hygiene_of(const Block& block) {
                      block.first->convention, block.first->filter, text);
 }
 
-std::string published_table(const Layout& layout, const std::vector<Block>& blocks) {
+std::string published_table(const PublishedTable& layout, const std::vector<Block>& blocks) {
   TextTable table;
   table.columns = {{"checkpoint"}, {"convention"}, {"judge"}};
   for (const auto& [unused, heading] : layout.columns) table.columns.push_back({heading, true});
@@ -186,7 +186,7 @@ std::string render_judged(const std::vector<ReportRow>& rows, const ReportOption
   std::string text;
   for (const auto& [task, blocks] : by_task) {
     if (!text.empty()) text += "\n";
-    const Layout* layout = layout_of(task);
+    const PublishedTable* layout = layout_of(task);
     text += layout ? published_table(*layout, blocks) : share_table(task, blocks);
     std::set<std::string> notes;
     for (const Block& block : blocks) {

@@ -10,7 +10,6 @@
 namespace assay {
 namespace {
 
-constexpr double kNormal = 1.959963984540054;
 constexpr size_t kAllPatterns = 14;  // units up to which every sign pattern is looked at
 constexpr int kEnoughExtremes = 100;
 constexpr size_t kLanes = 64;  // patterns at a time: the bits of one random word
@@ -90,7 +89,7 @@ void add_flip_interval(PairedResult& result, size_t items) {
   const double error = std::sqrt((a + b - (a - b) * (a - b)) / n);
   const bool few = items < kCloseItems || result.only_a + result.only_b < 10;
   result.stderr_ = error;
-  result.interval = Interval{std::max(-1.0, a - b - kNormal * error), std::min(1.0, a - b + kNormal * error), few};
+  result.interval = Interval{std::max(-1.0, a - b - kZ95 * error), std::min(1.0, a - b + kZ95 * error), few};
 }
 
 }  // namespace

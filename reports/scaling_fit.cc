@@ -314,7 +314,7 @@ Json to_json(const std::vector<CurveFit>& fits) {
                    {"convention", entry.convention},
                    {"metric", entry.metric},
                    {"irreducible", fit.has_irreducible ? Json(fit.irreducible) : Json(nullptr)},
-                   {"irreducible_stderr", fit.irreducible_stderr ? Json(*fit.irreducible_stderr) : Json(nullptr)},
+                   {"irreducible_stderr", or_null(fit.irreducible_stderr)},
                    {"scale", fit.scale},
                    {"exponent", fit.exponent},
                    {"exponent_stderr", fit.exponent_stderr},

@@ -116,19 +116,18 @@ std::string render_csv(const std::vector<ReportRow>& rows, const ReportOptions& 
 
 std::string render_json(const std::vector<ReportRow>& rows, const ReportOptions& options) {
   Json results = Json::array();
-  auto optional_number = [](const auto& value) { return value ? Json(*value) : Json(nullptr); };
   for (const ReportRow& row : rows) {
     if (!is_shown(row, options)) continue;
     results.push_back({{"run", row.run},
                        {"checkpoint", row.checkpoint},
-                       {"step", optional_number(row.step)},
+                       {"step", or_null(row.step)},
                        {"task", row.task},
                        {"convention", row.convention},
-                       {"shots", optional_number(row.shots)},
+                       {"shots", or_null(row.shots)},
                        {"metric", row.metric},
                        {"filter", row.filter},
-                       {"value", optional_number(row.value)},
-                       {"stderr", optional_number(row.stderr_)},
+                       {"value", or_null(row.value)},
+                       {"stderr", or_null(row.stderr_)},
                        {"n", row.n},
                        {"unparsed", row.unparsed},
                        {"missing", row.missing},

@@ -22,7 +22,7 @@ constexpr const char* kAsciiDigits = "0123456789";
 // ---- the table
 
 const OutputType kChoice = OutputType::kMultipleChoice, kTarget = OutputType::kLoglikelihood,
-                 kText = OutputType::kRolling, kAnswer = OutputType::kGenerate;
+                 kRollingText = OutputType::kRolling, kAnswer = OutputType::kGenerate;
 
 const MetricInfo kMetrics[] = {
     {"acc", "mean", true, {kChoice, kTarget}},
@@ -42,9 +42,9 @@ const MetricInfo kMetrics[] = {
     {"refusal", "mean", false, {kAnswer}},
     {"repetition", "mean", false, {kAnswer}},
     {"perplexity", "perplexity", false, {kTarget}},
-    {"bits_per_byte", "bits_per_byte", false, {kText}},
-    {"byte_perplexity", "byte_perplexity", false, {kText}},
-    {"word_perplexity", "word_perplexity", false, {kText}},
+    {"bits_per_byte", "bits_per_byte", false, {kRollingText}},
+    {"byte_perplexity", "byte_perplexity", false, {kRollingText}},
+    {"word_perplexity", "word_perplexity", false, {kRollingText}},
 };
 
 // ---- multiple choice

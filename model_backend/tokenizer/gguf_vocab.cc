@@ -15,7 +15,7 @@ namespace {
 
 enum TokenType : int64_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4 };
 
-constexpr const char* kSpace = "\xE2\x96\x81";  // U+2581, SentencePiece's stand-in for a space
+constexpr const char* kSentencePieceSpace = "\xE2\x96\x81";  // U+2581, its stand-in for a space
 
 // The pre-tokenisers of "gpt2" vocabularies: expressions that split one after the other, each match being a piece.
 // The facts are those of the models' own tokenizer.json.
@@ -217,10 +217,10 @@ std::unique_ptr<const TokenModel> make_merge_model(const GgufFile& file, const T
 
 void build_sentence_piece(const GgufFile& file, const TokenTable& table, Pipeline& pipeline) {
   bool space_prefix = file.boolean("tokenizer.ggml.add_space_prefix", true);
-  if (space_prefix) pipeline.normalizer.add(prepend_step(kSpace));
-  pipeline.normalizer.add(replace_step(Pattern::literal(" "), kSpace));
+  if (space_prefix) pipeline.normalizer.add(prepend_step(kSentencePieceSpace));
+  pipeline.normalizer.add(replace_step(Pattern::literal(" "), kSentencePieceSpace));
   pipeline.model = make_score_model(file, table);
-  pipeline.decoder.add(replace_decoder(Pattern::literal(kSpace), " "));
+  pipeline.decoder.add(replace_decoder(Pattern::literal(kSentencePieceSpace), " "));
   pipeline.decoder.add(byte_fallback_decoder());
   pipeline.decoder.add(fuse_decoder());
   if (space_prefix) pipeline.decoder.add(strip_decoder(" ", 1, 0));

@@ -12,12 +12,7 @@
 namespace assay {
 namespace {
 
-template <typename T>
-Json optional_json(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-std::string now_utc() {
+std::string written_at() {
   const std::time_t now = std::time(nullptr);
   std::tm parts;
   gmtime_r(&now, &parts);
@@ -29,14 +24,14 @@ std::string now_utc() {
 Json result_json(const ReportRow& row) {
   return {{"run", row.run},
           {"checkpoint", row.checkpoint},
-          {"step", optional_json(row.step)},
+          {"step", or_null(row.step)},
           {"task", row.task},
           {"convention", row.convention},
-          {"shots", optional_json(row.shots)},
+          {"shots", or_null(row.shots)},
           {"metric", row.metric},
           {"filter", row.filter},
-          {"value", optional_json(row.value)},
-          {"stderr", optional_json(row.stderr_)},
+          {"value", or_null(row.value)},
+          {"stderr", or_null(row.stderr_)},
           {"n", row.n},
           {"unparsed", row.unparsed},
           {"missing", row.missing},
@@ -50,7 +45,7 @@ Json result_json(const ReportRow& row) {
 Json run_json(const RunFacts& facts) {
   return {{"run", facts.id},
           {"checkpoint", facts.checkpoint.label},
-          {"step", optional_json(facts.checkpoint.step)},
+          {"step", or_null(facts.checkpoint.step)},
           {"model", facts.checkpoint.model},
           {"weights_hash", facts.checkpoint.weights_hash},
           {"tokenizer_hash", facts.checkpoint.tokenizer_hash},
@@ -196,7 +191,7 @@ Json page_data(ResultsDb& db, const std::vector<StoredRun>& runs, const PageOpti
   for (const StoredRun& run : runs) ids.push_back(run.id);
   const std::vector<ReportRow> rows = db.report_rows(ids);
   Json out = {
-      {"schema", 1},           {"title", options.title}, {"generated", now_utc()}, {"software", options.software},
+      {"schema", 1},           {"title", options.title}, {"generated", written_at()}, {"software", options.software},
       {"database", db.path()}, {"items", options.items}};
   Json results = Json::array(), facts = Json::array(), left_out = Json::array();
   int64_t other_metrics = 0;

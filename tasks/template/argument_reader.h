@@ -35,4 +35,9 @@ class ArgumentReader {
   std::vector<std::optional<Value>> values_;
 };
 
+// Throws TypeError when any argument was given.
+inline void no_arguments(Runtime& runtime, const char* function, const Arguments& arguments) {
+  ArgumentReader(runtime, function, arguments, {});
+}
+
 }  // namespace assay::jinja

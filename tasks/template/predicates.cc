@@ -11,10 +11,6 @@ namespace {
 
 using Args = const Arguments&;
 
-void no_arguments(Runtime& runtime, const char* name, Args arguments) {
-  ArgumentReader(runtime, name, arguments, {});
-}
-
 Value remainder(Runtime& runtime, const Value& value, const Value& divisor) {
   return arithmetic(runtime, Arithmetic::kModulo, value, divisor);
 }

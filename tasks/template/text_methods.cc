@@ -16,10 +16,6 @@ using Args = const Arguments&;
 
 constexpr int64_t kMaxWidth = int64_t{1} << 32;
 
-void no_arguments(Runtime& runtime, const char* name, Args arguments) {
-  ArgumentReader(runtime, name, arguments, {});
-}
-
 // --- case -----------------------------------------------------------------------------------------------------------
 
 Value text_upper(Runtime& runtime, const Value& self, Args arguments) {
