@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "core/json.h"
 
@@ -47,6 +48,12 @@ struct ProgramJob {
   std::string setup;
   // Python: the name that `check` gets, "add" or "Solution().method"; empty for bare asserts.
   std::string entry_point;
+  // Other languages: a program of the data's alone, no answer in it, with which the tests have to compile (or parse).
+  // Empty: the tests are looked at by themselves, and only what can't be a name of the program's is held against them.
+  std::string stub;
+  // Python: modules that are loaded, in a warm interpreter, before the program starts; with them the interpreter's
+  // installed packages can be imported.
+  std::vector<std::string> preload;
   ProgramMode mode = ProgramMode::kSplit;
   ProgramLimits limits;
 };
@@ -72,7 +79,10 @@ struct ProgramOutcome {
   bool truncated = false;  // more was written than `output` holds
   double cpu_s = 0;        // program and tests
   double wall_s = 0;
-  int attempts = 1;  // 2 when the first ended in kSandboxError
+  double memory_mb = 0;  // the most that its processes held together, and its first process alone, as far as seen
+  int processes = 0;     // the most that were seen at once
+  int left_over = 0;     // processes that outlived the verdict; counted where SandboxOptions ask for it
+  int attempts = 1;      // 2 when the first ended in kSandboxError
   int slot = 0;
   ProgramMode mode = ProgramMode::kSplit;
   std::string sandbox;  // "namespaces", "landlock", "none"

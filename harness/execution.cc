@@ -11,6 +11,8 @@ std::string key_of(const ProgramJob& job) {
   const ProgramLimits& limits = job.limits;
   FieldHash hash;
   hash.add(to_string(job.language)).add(job.program).add(job.tests).add(job.setup).add(job.entry_point);
+  hash.add(job.stub).add_number(static_cast<int64_t>(job.preload.size()));
+  for (const std::string& name : job.preload) hash.add(name);
   hash.add(to_string(job.mode)).add_real(limits.wall_s).add_real(limits.cpu_s).add_number(limits.memory_mb);
   hash.add_number(limits.processes).add_number(limits.output_kb).add_number(limits.file_mb);
   return hash.hex();

@@ -18,7 +18,7 @@ namespace {
 
 struct SandboxCommand {
   SandboxFlags sandbox;
-  std::string program, tests, setup, entry_point, limits, language = "python";
+  std::string program, tests, setup, entry_point, limits, stub, preload, language = "python";
   std::string suite, controls;
   std::string mode = "split";
   int slots = 1;
@@ -45,6 +45,8 @@ Json job_outcome_json(const ProgramOutcome& outcome) {
           {"wall_s", outcome.wall_s},
           {"attempts", outcome.attempts},
           {"truncated", outcome.truncated},
+          {"memory_mb", outcome.memory_mb},
+          {"processes", outcome.processes},
           {"output", outcome.output}};
 }
 
@@ -54,6 +56,8 @@ int run_one(const SandboxCommand& options) {
   job.program = read_file(options.program);
   job.tests = read_file(options.tests);
   if (!options.setup.empty()) job.setup = read_file(options.setup);
+  if (!options.stub.empty()) job.stub = read_file(options.stub);
+  if (!options.preload.empty()) job.preload = split(options.preload, ',');
   job.entry_point = options.entry_point;
   job.mode = mode_of(options);
   if (!options.limits.empty()) job.limits = limits_from_json(parse_json(options.limits, "--limits"), "--limits");
@@ -100,6 +104,9 @@ void print_row(const SuiteResult& result, bool json) {
                 {"wall_s", outcome.wall_s},
                 {"truncated", outcome.truncated},
                 {"attempts", outcome.attempts},
+                {"memory_mb", outcome.memory_mb},
+                {"processes", outcome.processes},
+                {"left_over", outcome.left_over},
                 {"output", outcome.output}};
     std::printf("%s\n", dump_json(row).c_str());
     return;
@@ -117,7 +124,9 @@ int run_suite_command(const SandboxCommand& options) {
   if (!options.controls.empty()) rows = read_suite(options.controls, true);
   for (SuiteRow& row : read_suite(options.suite, false)) rows.push_back(std::move(row));
   for (SuiteRow& row : rows) row.job.mode = mode_of(options);
-  Sandbox sandbox(options.sandbox.options(options.slots));
+  SandboxOptions sandbox_options = options.sandbox.options(options.slots);
+  sandbox_options.count_left_over = true;
+  Sandbox sandbox(sandbox_options);
   announce(sandbox.state());
   const std::vector<SuiteResult> results = run_suite(sandbox, rows, g_cancelled);
   int failed = 0, controls_failed = 0, skipped = 0;
@@ -157,6 +166,9 @@ void declare_sandbox(CLI::App& command, int& exit_code) {
   run->add_option("--setup", options->setup, "File that runs before the tests, on their side");
   run->add_option("--entry-point", options->entry_point, "Name that check() gets: \"add\" or \"Solution().add\"");
   run->add_option("--limits", options->limits, "JSON: wall_s cpu_s memory_mb processes output_kb file_mb");
+  run->add_option("--stub", options->stub,
+                  "File with a program that holds no answer: tests that do not compile with it are at fault");
+  run->add_option("--preload", options->preload, "Python modules that are loaded before the program: numpy");
   run->add_option("--language", options->language, "python cpp js java php ts cs sh")->capture_default_str();
   add_common(*run, *options);
   run->callback([options, &exit_code] { exit_code = run_one(*options); });

@@ -14,6 +14,11 @@
 namespace assay {
 namespace {
 
+constexpr double kMostLateS = 1;         // a verdict after its limit
+constexpr double kMostMemory = 1.1;      // of the limit
+constexpr double kInterpreterMb = 32;    // what a warm interpreter holds before the program comes
+constexpr size_t kReplacementBytes = 3;  // an invalid byte of output is shown as so many
+
 std::vector<std::string> string_list(const JsonObject& row, const char* field) {
   std::vector<std::string> out;
   if (!row.has(field)) return out;
@@ -36,6 +41,7 @@ SuiteRow read_row(const Json& json, const std::string& where, bool control) {
   row.job.entry_point = fields.text("entry_point", "");
   row.job.setup = fields.text("setup", "");
   if (fields.has("limits")) row.job.limits = limits_from_json(fields.child("limits"), where);
+  row.job.preload = string_list(fields, "preload");
   row.needs = string_list(fields, "needs");
   row.after = fields.text("after", "");
   for (const std::string& name : split(fields.text("expected_verdict", ""), '|')) {
@@ -79,16 +85,33 @@ std::vector<int> slots_of(const std::vector<SuiteRow>& rows, int slots) {
   return out;
 }
 
+// What must hold of every row beside its verdict; empty when it does.
+std::string broken_promise(const SuiteResult& result) {
+  const ProgramOutcome& outcome = result.outcome;
+  const ProgramLimits& limits = result.row->job.limits;
+  if (outcome.left_over > 0) return fmt::format("{} processes outlived the verdict", outcome.left_over);
+  if (outcome.wall_s > limits.wall_s + kMostLateS)
+    return fmt::format("the verdict came {:.1f} s after the limit", outcome.wall_s - limits.wall_s);
+  if (outcome.processes > limits.processes) return fmt::format("{} processes at once", outcome.processes);
+  // A sum that the watchdog ended was above its limit when it was seen.
+  if (outcome.verdict != Verdict::kMemoryLimit && outcome.memory_mb > limits.memory_mb * kMostMemory + kInterpreterMb)
+    return fmt::format("{:.0f} MiB at once", outcome.memory_mb);
+  if (outcome.output.size() > kReplacementBytes * static_cast<size_t>(limits.output_kb) * 1024)
+    return fmt::format("{} bytes of output kept", outcome.output.size());
+  if (outcome.verdict == Verdict::kOutputLimit && !outcome.truncated) return "the output is not marked as truncated";
+  return "";
+}
+
 void judge(SuiteResult& result, int visits) {
   const std::vector<std::string>& expected = result.row->expected;
   const std::string verdict = to_string(result.outcome.verdict);
   result.ok = result.outcome.verdict != Verdict::kSandboxError &&
               (expected.empty() || std::find(expected.begin(), expected.end(), verdict) != expected.end());
-  if (visits > 0) {
-    result.ok = false;
-    result.outcome.reason +=
-        fmt::format("{}the canaries on the host saw {} visits", result.outcome.reason.empty() ? "" : "; ", visits);
-  }
+  std::string broken = broken_promise(result);
+  if (visits > 0) broken = fmt::format("the canaries on the host saw {} visits", visits);
+  if (broken.empty()) return;
+  result.ok = false;
+  result.outcome.reason += (result.outcome.reason.empty() ? "" : "; ") + broken;
 }
 
 }  // namespace

@@ -6,8 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <mutex>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -24,6 +27,12 @@ constexpr const char* kAsk =
     "import sys, os; print(os.path.realpath(sys.executable)); print(sys.version_info[0] * 100 + sys.version_info[1]); "
     "print('%d.%d.%d' % sys.version_info[:3]); print(sys.base_prefix)";
 constexpr int kOldestPython = 309;
+// With the site module, which finds a virtual environment.
+constexpr const char* kAskPackages =
+    "import site, sys; print('\\n'.join(p for p in sys.path if p.endswith(('site-packages', 'dist-packages'))))";
+constexpr const char* kAskModules =
+    "import importlib, sys\nfolders, names = sys.argv[1:3]\nsys.path += [f for f in folders.split(':') if f]\n"
+    "for name in names.split(','):\n try:\n  importlib.import_module(name)\n except Exception:\n  print(name)\n";
 
 bool is_executable(const std::string& path) {
   std::error_code ignored;
@@ -40,8 +49,8 @@ std::vector<std::string> on_path(const std::string& name) {
   return found;
 }
 
-// First lines of what `path -I -S -c kAsk` prints; empty when it can't be run.
-std::vector<std::string> ask(const std::string& path) {
+// Lines of what `arguments` prints; empty when it can't be run or fails.
+std::vector<std::string> ask(const std::vector<std::string>& arguments) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return {};
   Fd reading(ends[0]), writing(ends[1]);
@@ -49,9 +58,11 @@ std::vector<std::string> ask(const std::string& path) {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, writing.get(), 1);
   posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-  const char* arguments[] = {path.c_str(), "-I", "-S", "-c", kAsk, nullptr};
+  std::vector<char*> argv;
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
   pid_t pid = -1;
-  const int failed = ::posix_spawn(&pid, path.c_str(), &actions, nullptr, const_cast<char**>(arguments), environ);
+  const int failed = ::posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (failed) return {};
   writing.reset();
@@ -65,7 +76,7 @@ std::vector<std::string> ask(const std::string& path) {
 }
 
 std::optional<Interpreter> try_python(const std::string& path) {
-  const std::vector<std::string> lines = ask(path);
+  const std::vector<std::string> lines = ask({path, "-I", "-S", "-c", kAsk});
   if (lines.size() < 4) return std::nullopt;
   if (std::atoi(lines[1].c_str()) < kOldestPython) {
     throw_world(path, fmt::format("is Python {}, too old to run programs", lines[2]),
@@ -75,6 +86,7 @@ std::optional<Interpreter> try_python(const std::string& path) {
   found.path = lines[0];
   found.version = lines[2];
   if (lines[3] != "/usr") found.prefix = lines[3];
+  found.named = path;
   return found;
 }
 
@@ -105,6 +117,31 @@ const Interpreter& find_python() {
   return found;
 }
 
+const std::vector<std::string>& find_packages() {
+  static const std::vector<std::string> found = [] {
+    std::vector<std::string> folders = ask({find_python().named, "-I", "-c", kAskPackages});
+    folders.erase(std::remove(folders.begin(), folders.end(), ""), folders.end());
+    return folders;
+  }();
+  return found;
+}
+
+std::string missing_modules(const std::vector<std::string>& modules) {
+  if (modules.empty()) return "";
+  static std::mutex mutex;
+  static std::map<std::string, std::string> known;
+  const std::string names = fmt::format("{}", fmt::join(modules, ","));
+  std::lock_guard lock(mutex);
+  const auto [place, fresh] = known.try_emplace(names);
+  if (fresh) {
+    const std::string folders = fmt::format("{}", fmt::join(find_packages(), ":"));
+    std::vector<std::string> missing = ask({find_python().path, "-I", "-S", "-c", kAskModules, folders, names});
+    missing.erase(std::remove(missing.begin(), missing.end(), ""), missing.end());
+    place->second = fmt::format("{}", fmt::join(missing, ", "));
+  }
+  return place->second;
+}
+
 std::optional<Toolchain> find_toolchain(Language language, std::string& missing) {
   auto tool = [&](const char* name) {
     std::string path = first_on_path(name);
@@ -115,25 +152,43 @@ std::optional<Toolchain> find_toolchain(Language language, std::string& missing)
     case Language::kCpp: {
       const std::string compiler = tool("g++");
       if (compiler.empty()) return std::nullopt;
-      return Toolchain{"program.cc", {compiler, "-std=c++17", "-O0", "program.cc", "-o", "program"}, {"/tmp/program"}};
+      Toolchain tools{"program.cc", {compiler, "-std=c++17", "-O0", "program.cc", "-o", "program"}, {"/tmp/program"}};
+      tools.check = {compiler, "-std=c++17", "-fsyntax-only", "program.cc"};
+      tools.opener = "#include <assert.h>\n#include <bits/stdc++.h>\nvoid assay_stub() {\n";
+      tools.syntax_error = "expected|missing terminating|stray|unterminated";
+      tools.absent_name = "was not declared|has not been declared|does not name a type";
+      return tools;
     }
     case Language::kJavaScript: {
       const std::string node = tool("node");
       if (node.empty()) return std::nullopt;
-      return Toolchain{"program.js", {}, {node, "--max-old-space-size=400", "program.js"}, true};
+      Toolchain tools{"program.js", {}, {node, "--max-old-space-size=400", "program.js"}, true};
+      tools.check = {node, "--check", "program.js"};
+      tools.opener = "function assay_stub() {\n";
+      tools.syntax_error = "SyntaxError";
+      return tools;
     }
     case Language::kBash: {
       const std::string bash = tool("bash");
       if (bash.empty()) return std::nullopt;
-      return Toolchain{"program.sh", {}, {bash, "program.sh"}};
+      Toolchain tools{"program.sh", {}, {bash, "program.sh"}};
+      tools.check = {bash, "-n", "program.sh"};
+      tools.opener = "assay_stub() {\n:\n";
+      tools.syntax_error = "syntax error|unexpected EOF";
+      return tools;
     }
     case Language::kJava: {
       const std::string compiler = tool("javac"), java = tool("java");
       if (compiler.empty() || java.empty()) return std::nullopt;
-      return Toolchain{"Problem.java",
-                       {compiler, "-J-Xmx512m", "-d", ".", "Problem.java"},
-                       {java, "-ea", "-Xmx256m", "-XX:+UseSerialGC", "-cp", ".", "Main"},
-                       true};
+      Toolchain tools{"Problem.java",
+                      {compiler, "-J-Xmx512m", "-d", ".", "Problem.java"},
+                      {java, "-ea", "-Xmx256m", "-XX:+UseSerialGC", "-cp", ".", "Main"},
+                      true};
+      tools.check = tools.compile;
+      tools.opener = "class Problem {\n    static void assayStub() {\n";
+      tools.syntax_error = "error: .*(expected|illegal|unclosed|reached end of file|not a statement)";
+      tools.absent_name = "cannot find symbol|does not exist";
+      return tools;
     }
     case Language::kPhp: {
       const std::string php = tool("php");

@@ -97,7 +97,7 @@ void add_bind(Plan& plan, const std::string& path, bool device = false) {
   plan.binds.push_back({path, device});
 }
 
-void plan_root(Plan& plan, const Interpreter& python) {
+void plan_root(Plan& plan, const Interpreter& python, const std::vector<std::string>& packages) {
   add_bind(plan, "/usr");
   for (const char* name : {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"}) {
     struct stat found;
@@ -111,6 +111,11 @@ void plan_root(Plan& plan, const Interpreter& python) {
     if (size > 0) plan.links.push_back({name, std::string(target, static_cast<size_t>(size))});
   }
   if (!python.prefix.empty() && !starts_with(python.prefix, "/usr/")) add_bind(plan, python.prefix);
+  for (const std::string& folder : packages) {
+    const bool seen =
+        starts_with(folder, "/usr/") || (!python.prefix.empty() && starts_with(folder, python.prefix + "/"));
+    if (!seen) add_bind(plan, folder);
+  }
   for (const char* name :
        {"/etc/ld.so.cache", "/etc/alternatives", "/etc/java-17-openjdk", "/etc/java-21-openjdk", "/etc/mono"}) {
     add_bind(plan, name);
@@ -126,9 +131,18 @@ void plan_root(Plan& plan, const Interpreter& python) {
   plan.files.emplace_back("/etc/hosts", "127.0.0.1 localhost\n");
 }
 
-void plan_command(Plan& plan, const Interpreter& python, const ZygoteOptions& options) {
+void plan_command(Plan& plan, const Interpreter& python, const std::vector<std::string>& packages,
+                  const ZygoteOptions& options) {
   const Isolation isolation = options.checker ? kIsolationChecker : options.isolation;
-  plan.arguments = {python.path, "-I", "-S", "-c", kBoot, std::to_string(isolation), python.prefix, ""};
+  plan.arguments = {python.path,
+                    "-I",
+                    "-S",
+                    "-c",
+                    kBoot,
+                    std::to_string(isolation),
+                    python.prefix,
+                    fmt::format("{}", fmt::join(options.preload, " ")),
+                    fmt::format("{}", fmt::join(packages, ":"))};
   plan.environment = {"PATH=/usr/local/bin:/usr/bin:/bin",
                       "LANG=C.UTF-8",
                       "TZ=UTC",
@@ -250,10 +264,19 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+// Short of memory, the kernel ends this before anything else of the machine. Not promised: a failure changes nothing.
+void prefer_for_memory_killer() {
+  const int file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (file < 0) return;
+  [[maybe_unused]] const ssize_t written = ::write(file, "1000", 4);
+  ::close(file);
+}
+
 [[noreturn]] void child_main(Plan& plan) {
   char go = 0;
   if (::read(plan.go, &go, 1) != 1) ::_exit(1);
   reset_signals();
+  prefer_for_memory_killer();
   if (plan.namespaces) {
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) fail(plan, "make mounts private");
     open_binds(plan);
@@ -353,8 +376,9 @@ void wait_until_ready(const Zygote& zygote, int failure, const std::string& path
 Zygote launch_zygote(const Interpreter& python, const ZygoteOptions& options) {
   Plan plan;
   plan.namespaces = options.isolation == kIsolationNamespaces;
-  if (plan.namespaces) plan_root(plan, python);
-  plan_command(plan, python, options);
+  const std::vector<std::string> packages = options.preload.empty() ? std::vector<std::string>{} : find_packages();
+  if (plan.namespaces) plan_root(plan, python, packages);
+  plan_command(plan, python, packages, options);
   const Fd sources = memory_file("assay-sources", embedded_sources());
   const Fd library = memory_file("assay-inside", embedded_library());
   const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <vector>
 
 #include "sandbox/fd.h"
 #include "sandbox/inside/inside.h"
@@ -30,7 +31,8 @@ struct ZygoteOptions {
   Isolation isolation = kIsolationNamespaces;  // of the mode; the checker's zygote gets the same surroundings
   bool checker = false;
   int slot = 0;
-  std::string folder;  // modes without namespaces: where jobs may write
+  std::string folder;                // modes without namespaces: where jobs may write
+  std::vector<std::string> preload;  // modules that its jobs find loaded; the packages' folders are seen inside
 };
 
 // Starts it and waits until it is ready. Throws Error(kWorld) naming the step that failed.

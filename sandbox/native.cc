@@ -9,8 +9,8 @@ namespace assay {
 namespace {
 
 // The whole source: program, tests, and after the last assert the nonce from descriptor 3 to descriptor 4.
-std::string whole_source(const ProgramJob& job) {
-  const std::string both = job.program + "\n" + job.tests;
+std::string whole_source(const ProgramJob& job, const std::string& program) {
+  const std::string both = program + "\n" + job.tests;
   switch (job.language) {
     case Language::kCpp:
       // The tests hold main(): it gets another name, and a main of ours calls it.
@@ -58,11 +58,27 @@ std::string native_payload(const ProgramJob& job, const std::string& secret, con
   limits[tools->limits_data ? "data" : "address_space"] = tools->limits_data ? 2 * bytes : bytes;
   return dump_json({{"secret", secret},
                     {"nonce", nonce},
-                    {"files", {{tools->source, whole_source(job)}}},
+                    {"files", {{tools->source, whole_source(job, job.program)}}},
                     {"compile", tools->compile.empty() ? Json(nullptr) : Json(tools->compile)},
                     {"compile_s", 3 * kCompileSeconds},
                     {"run", tools->run},
                     {"limits", limits}});
+}
+
+std::string native_check_payload(const ProgramJob& job, const std::string& secret) {
+  std::string missing;
+  const auto tools = find_toolchain(job.language, missing);
+  if (!tools || tools->check.empty()) return "";
+  const bool closes = starts_with(strip(job.tests), "}");
+  const bool alone = job.stub.empty();
+  if (alone && tools->syntax_error.empty()) return "";
+  const std::string program = !alone ? job.stub : closes ? tools->opener : "";
+  return dump_json({{"secret", secret},
+                    {"files", {{tools->source, whole_source(job, program)}}},
+                    {"check", tools->check},
+                    {"compile_s", 3 * kCompileSeconds},
+                    {"syntax_error", alone ? Json(tools->syntax_error) : Json(nullptr)},
+                    {"absent_name", tools->absent_name}});
 }
 
 }  // namespace assay

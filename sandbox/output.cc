@@ -8,14 +8,14 @@
 
 namespace assay {
 
-OutputKeeper::OutputKeeper(size_t limit) : limit_(limit) {}
+OutputKeeper::OutputKeeper(size_t limit) : limit_(limit), kept_(std::min(limit, kKept)) {}
 
 void OutputKeeper::add(const char* bytes, size_t count) {
   total_ += count;
-  const size_t to_head = std::min(count, kKept / 2 - head_.size());
+  const size_t to_head = std::min(count, kept_ / 2 - head_.size());
   head_.append(bytes, to_head);
   tail_.append(bytes + to_head, count - to_head);
-  if (tail_.size() > kKept / 2) tail_.erase(0, tail_.size() - kKept / 2);
+  if (tail_.size() > kept_ - kept_ / 2) tail_.erase(0, tail_.size() - (kept_ - kept_ / 2));
 }
 
 std::string OutputKeeper::text() const {

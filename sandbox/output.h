@@ -12,14 +12,14 @@ class OutputKeeper {
   explicit OutputKeeper(size_t limit);
   void add(const char* bytes, size_t count);
   bool over() const { return total_ > limit_; }
-  bool truncated() const { return total_ > limit_ || total_ > kKept; }
+  bool truncated() const { return total_ > limit_ || total_ > kept_; }
   // UTF-8, invalid bytes replaced, control characters but tab and newline removed; where the middle is missing a line
   // says so.
   std::string text() const;
 
  private:
   static constexpr size_t kKept = 8 << 10;  // for people: half head, half tail
-  size_t limit_, total_ = 0;
+  size_t limit_, kept_, total_ = 0;
   std::string head_, tail_;
 };
 

@@ -1,13 +1,18 @@
 #include "sandbox/sandbox.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <thread>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "sandbox/interpreter.h"
+#include "sandbox/native.h"
 #include "sandbox/slot.h"
 
 namespace assay {
@@ -42,9 +47,13 @@ struct Sandbox::Implementation {
   int open = 0;                        // queued or running
   bool closing = false;
   std::vector<std::thread> threads;
+  bool count_left_over = false;
+  std::mutex defects_mutex;
+  std::map<std::string, std::string> defects;  // of tests, by language, stub and tests. defects_mutex
 
   void serve(int number) {
     Slot slot(number, isolation_of(state.mode));
+    if (count_left_over) slot.count_left_over();
     for (;;) {
       Entry entry;
       {
@@ -63,6 +72,28 @@ struct Sandbox::Implementation {
     }
   }
 
+  // Tests that do not compile are the data's fault, whatever the program is. Looked at only where a program failed as
+  // it would with such tests.
+  ProgramOutcome run_once(Slot& slot, const ProgramJob& job) {
+    ProgramOutcome out = slot.run(job);
+    const bool failed = out.verdict == Verdict::kWrongAnswer || out.verdict == Verdict::kRuntimeError;
+    if (!failed || job.language == Language::kPython ||
+        (native_has_compiler(job.language) && !starts_with(out.reason, kNotCompiled)))
+      return out;
+    const std::string key =
+        fmt::format("{}\n{}\n{}\n{}", to_string(job.language), job.stub.size(), job.stub, job.tests);
+    std::unique_lock lock(defects_mutex);
+    auto known = defects.find(key);
+    if (known == defects.end()) {
+      lock.unlock();
+      const std::string defect = slot.defect_of_tests(job);
+      lock.lock();
+      known = defects.try_emplace(key, defect).first;
+    }
+    if (!known->second.empty()) out.verdict = Verdict::kSandboxError, out.reason = known->second;
+    return out;
+  }
+
   ProgramOutcome run_twice(Slot& slot, const ProgramJob& job) {
     ProgramOutcome out;
     std::string missing;
@@ -70,10 +101,17 @@ struct Sandbox::Implementation {
       out.verdict = Verdict::kNotInstalled;
       out.reason = missing + " is not installed";
       out.mode = ProgramMode::kInline;
+    } else if (missing = missing_modules(job.preload); !missing.empty()) {
+      out.verdict = Verdict::kNotInstalled;
+      out.reason = fmt::format(
+          "the interpreter {} cannot import {}: install it there, or name another Python in the "
+          "environment variable ASSAY_PYTHON",
+          state.python, missing);
+      out.mode = job.mode;
     } else {
-      out = slot.run(job);
+      out = run_once(slot, job);
       if (out.verdict == Verdict::kSandboxError) {
-        out = slot.run(job);
+        out = run_once(slot, job);
         out.attempts = 2;
       }
     }
@@ -94,6 +132,7 @@ struct Sandbox::Implementation {
 Sandbox::Sandbox(const SandboxOptions& options) : implementation_(new Implementation) {
   Implementation& self = *implementation_;
   self.state = probe_sandbox(options.unsafe, options.strongest);
+  self.count_left_over = options.count_left_over;
   int count = options.slots > 0 ? options.slots : static_cast<int>(std::thread::hardware_concurrency());
   if (count < 1) count = 1;
   self.own.resize(static_cast<size_t>(count));

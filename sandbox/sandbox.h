@@ -40,6 +40,7 @@ struct SandboxOptions {
   int slots = 0;  // jobs at once; 0 = one a core
   bool unsafe = false;
   SandboxMode strongest = SandboxMode::kNamespaces;
+  bool count_left_over = false;  // after each verdict, look for processes of the job that still live (for suites)
 };
 
 // Each slot is a thread with its own warm interpreters. A job that ends in kSandboxError is run once more.

@@ -127,8 +127,14 @@ struct Stop {
 // One job on its way.
 class Course {
  public:
-  Course(const ProgramJob& job, Isolation isolation, Zygote& candidate, Zygote* checker, const std::string& folder)
-      : job_(job), isolation_(isolation), folder_(folder), output_(static_cast<size_t>(job.limits.output_kb) << 10) {
+  // `tests_alone`: a look at the tests with the job's stub in the program's place.
+  Course(const ProgramJob& job, Isolation isolation, Zygote& candidate, Zygote* checker, const std::string& folder,
+         bool tests_alone = false)
+      : job_(job),
+        isolation_(isolation),
+        folder_(folder),
+        tests_alone_(tests_alone),
+        output_(static_cast<size_t>(job.limits.output_kb) << 10) {
     program_.zygote = &candidate;
     tests_.zygote = checker;
   }
@@ -156,6 +162,8 @@ class Course {
     const auto& b = tests_.done;
     const double measured = static_cast<double>(a.user_us + a.system_us + b.user_us + b.system_us) / 1e6;
     out.cpu_s = std::max(measured, cpu_seen_);
+    out.memory_mb = std::max(static_cast<double>(a.peak_kib) / 1024, static_cast<double>(memory_seen_) / (1 << 20));
+    out.processes = processes_seen_;
     out.output = output_.text();
     out.truncated = output_.truncated();
     decide(out);
@@ -169,7 +177,8 @@ class Course {
     verdict_fd_ = std::move(verdict.ours);
     secret_ = random_hex();
     if (job_.language != Language::kPython) {
-      const Fd payload = memory_file(native_payload(job_, secret_, random_hex()));
+      const Fd payload =
+          memory_file(tests_alone_ ? native_check_payload(job_, secret_) : native_payload(job_, secret_, random_hex()));
       send_job(program_, limits(JobKind::kNative), folder_, {output.theirs.get(), payload.get(), verdict.theirs.get()});
       return;
     }
@@ -256,6 +265,7 @@ class Course {
     if (!starts_with(line, secret_)) return;
     const Json json = Json::parse(line.substr(secret_.size()), nullptr, false);
     if (!json.is_object() || !record_.is_null()) return;
+    if (json.contains("reason") && !json["reason"].is_string()) return;
     if (json.contains("compiled")) {
       base_ = Clock::now();
       cpu_base_ = program_usage().cpu_s;
@@ -300,9 +310,12 @@ class Course {
   Usage program_usage() const {
     return usage_below(program_.zygote->pid, static_cast<int64_t>(job_.limits.memory_mb) << 20);
   }
-  bool compiling() const { return native_has_compiler(job_.language) && !running_; }
+  bool compiling() const { return tests_alone_ || (native_has_compiler(job_.language) && !running_); }
   double wall_limit() const { return compiling() ? 3 * kCompileSeconds : job_.limits.wall_s; }
   double cpu_limit() const { return compiling() ? kCompileSeconds : job_.limits.cpu_s; }
+
+  // Processes of ours among those of a job: its init, and what compiles and starts a program in another language.
+  int helpers() const { return (isolation_ == kIsolationNamespaces) + (job_.language != Language::kPython); }
 
   void check_limits() {
     const double wall = seconds_since(base_);
@@ -314,6 +327,8 @@ class Course {
     if (program_.busy) {
       const Usage usage = program_usage();
       cpu_seen_ = std::max(cpu_seen_, usage.cpu_s);
+      memory_seen_ = std::max(memory_seen_, usage.memory_bytes);
+      processes_seen_ = std::max(processes_seen_, usage.processes - helpers());
       if (!stop_ && usage.cpu_s - cpu_base_ >= cpu_limit()) {
         stop_ = {Verdict::kTimeout, fmt::format("took more than {:g} s of CPU time", cpu_limit())};
       }
@@ -409,6 +424,7 @@ class Course {
   const ProgramJob& job_;
   const Isolation isolation_;
   const std::string& folder_;
+  const bool tests_alone_;
   Party program_, tests_;
   Fd output_fd_, verdict_fd_;
   OutputKeeper output_;
@@ -416,6 +432,8 @@ class Course {
   Json record_;
   Clock::time_point start_, base_, looked_;
   double cpu_base_ = 0, cpu_seen_ = 0;
+  int64_t memory_seen_ = 0;
+  int processes_seen_ = 0;
   bool running_ = false;  // compiled languages: the compiler is done
   bool lost_ = false;
   std::optional<Stop> stop_;
@@ -428,23 +446,34 @@ class Course {
 struct Slot::Implementation {
   int number;
   Isolation isolation;
+  // Warm with the modules in `preload`; a job that asks for others starts them anew.
   Zygote candidate, checker;
+  std::vector<std::string> preload;
   std::optional<ScratchFolder> scratch;
 
-  void start(bool needs_checker) {
+  void start(bool needs_checker, const std::vector<std::string>& modules) {
     const Interpreter& python = find_python();
     if (isolation != kIsolationNamespaces && !scratch) scratch.emplace(number);
     const std::string folder = scratch ? scratch->path() : "";
-    if (candidate.pid <= 0) candidate = launch_zygote(python, {isolation, false, number, folder});
-    if (needs_checker && checker.pid <= 0) checker = launch_zygote(python, {isolation, true, number, folder});
+    if (modules != preload) end();
+    preload = modules;
+    if (candidate.pid <= 0) candidate = launch_zygote(python, {isolation, false, number, folder, preload});
+    if (needs_checker && checker.pid <= 0) checker = launch_zygote(python, {isolation, true, number, folder, preload});
   }
   void end() {
     end_zygote(candidate);
     end_zygote(checker);
   }
+  int left_over() const {
+    int count = 0;
+    for (const Zygote* zygote : {&candidate, &checker}) {
+      if (zygote->pid > 0) count += usage_below(zygote->pid, INT64_MAX).processes;
+    }
+    return count;
+  }
 };
 
-Slot::Slot(int number, Isolation isolation) : implementation_(new Implementation{number, isolation, {}, {}, {}}) {}
+Slot::Slot(int number, Isolation isolation) : implementation_(new Implementation{number, isolation, {}, {}, {}, {}}) {}
 
 Slot::~Slot() {
   implementation_->end();
@@ -455,7 +484,7 @@ ProgramOutcome Slot::run(const ProgramJob& job) {
   ProgramOutcome out;
   try {
     const bool split = job.language == Language::kPython && job.mode == ProgramMode::kSplit;
-    self.start(split);
+    self.start(split, job.preload);
     if (self.scratch) self.scratch->clear();
     const std::string folder = self.scratch ? self.scratch->path() : "";
     Course course(job, self.isolation, self.candidate, split ? &self.checker : nullptr, folder);
@@ -467,6 +496,7 @@ ProgramOutcome Slot::run(const ProgramJob& job) {
       }
       self.end();
     }
+    if (counts_left_over_) out.left_over = self.left_over();
     if (self.scratch) self.scratch->clear();
   } catch (const Error& error) {
     self.end();
@@ -476,6 +506,24 @@ ProgramOutcome Slot::run(const ProgramJob& job) {
   }
   out.slot = self.number;
   return out;
+}
+
+std::string Slot::defect_of_tests(const ProgramJob& job) {
+  Implementation& self = *implementation_;
+  if (native_check_payload(job, "").empty()) return "";
+  try {
+    self.start(false, {});
+    const std::string folder = self.scratch ? self.scratch->path() : "";
+    Course course(job, self.isolation, self.candidate, nullptr, folder, true);
+    const bool clean = course.run();
+    const ProgramOutcome out = course.outcome();
+    if (!clean) self.end();
+    if (self.scratch) self.scratch->clear();
+    return clean && out.verdict == Verdict::kSandboxError ? out.reason : "";
+  } catch (const Error&) {
+    self.end();
+    return "";
+  }
 }
 
 }  // namespace assay

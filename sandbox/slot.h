@@ -29,9 +29,17 @@ class Slot {
   // slot is then started anew for the next job where that may help.
   ProgramOutcome run(const ProgramJob& job);
 
+  // Why the tests of a job in another language than Python do not compile, whatever the program is; empty when they do
+  // or it can't be told. Starts no program.
+  std::string defect_of_tests(const ProgramJob& job);
+
+  // From now on outcomes say how many processes outlived their verdict.
+  void count_left_over() { counts_left_over_ = true; }
+
  private:
   struct Implementation;
   std::unique_ptr<Implementation> implementation_;
+  bool counts_left_over_ = false;
 };
 
 }  // namespace assay

@@ -24,6 +24,8 @@ ProgramJob make_job(const Task& task, const ProgramSpec& spec, const Prompt& pro
   job.tests = rendered(task, spec.tests, "tests", document);
   job.setup = rendered(task, spec.setup, "setup", document);
   job.entry_point = rendered(task, spec.entry_point, "entry_point", document);
+  job.stub = rendered(task, spec.stub, "stub", document);
+  job.preload = spec.preload;
   job.mode = spec.mode;
   job.limits = spec.limits;
   const std::string name = rendered(task, spec.name, "name", document);

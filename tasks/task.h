@@ -83,11 +83,12 @@ struct MetricSpec {
 // fields and `answer`, the text that the first filter leaves; all but `text` may be empty.
 struct ProgramSpec {
   Language language = Language::kPython;
-  std::string text, tests, setup, entry_point;
+  std::string text, tests, setup, entry_point, stub;
   ProgramMode mode = ProgramMode::kSplit;
   std::string name;                       // names an item in `inline_items`
   std::vector<std::string> inline_items;  // these run inline, whatever `mode` is
   ProgramLimits limits;
+  std::vector<std::string> preload;  // Python modules
   std::vector<std::pair<std::string, std::string>>
       by;  // name -> text: numbers apart for each value that the text takes
 };
@@ -98,6 +99,12 @@ struct AuditSpec {
   FieldTemplate options;        // multiple choice: a list of texts, in the order of the task's own
   std::string solution;         // word problems: the column of the worked solution; else empty
   std::string language = "en";  // of the forms' wording: "en" or "zh"
+};
+
+// An exam that cannot have been practised, beside public benchmarks of the same skill (reports/audit.h).
+struct HeldOutSpec {
+  std::vector<std::string> beside;  // tasks
+  std::string date, stratum;        // columns: when the item became public (compared as text), its difficulty; or empty
 };
 
 // Published rows that this task stands for (baselines).
@@ -146,6 +153,7 @@ struct Task {
   std::string cluster;  // column whose value items share that are not independent: a passage, a stem; empty = none
   std::optional<ProgramSpec> program;   // generated answers that are run
   std::optional<AuditSpec> audit;       // items that can be asked in other forms
+  std::optional<HeldOutSpec> held_out;  // an exam of the audit's
   std::shared_ptr<const Task> form_of;  // an audit form: the task that it was made from; else null
   std::vector<PublishedRow> published;
   bool word_counts = false;  // kRolling: unused by scores, kept for lm-eval's word_perplexity

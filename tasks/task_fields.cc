@@ -30,7 +30,7 @@ const std::vector<std::string>& known_fields() {
       "should_decontaminate", "doc_to_decontamination_query", "num_proc", "task_list",
       // ours
       "convention", "data", "foreach", "subgroup", "note", "published", "reversed", "unconditional_context",
-      "truncate_left", "program", "cluster", "next_turns", "temperature_by", "judge", "audit"};
+      "truncate_left", "program", "cluster", "next_turns", "temperature_by", "judge", "audit", "held_out"};
   return fields;
 }
 
@@ -175,6 +175,7 @@ class TaskReader {
     read_program();
     read_metrics();
     read_audit();
+    read_held_out();
     if (auto cluster = field("cluster")) task_.cluster = cluster->text();
     if (auto published = field("published")) task_.published = read_published(*published);
   }
@@ -489,7 +490,7 @@ class TaskReader {
   void read_program() {
     auto node = field("program");
     if (!node) return;
-    node->only({"language", "text", "tests", "setup", "entry_point", "mode", "name", "inline", "limits", "by"});
+    node->only({"language", "text", "tests", "setup", "entry_point", "mode", "name", "inline", "limits", "by", "stub", "preload"});
     ProgramSpec spec;
     if (auto language = node->field("language")) {
       if (!language_from_string(language->text(), spec.language)) {
@@ -501,13 +502,14 @@ class TaskReader {
     };
     spec.text = "{{answer}}";
     read_text("text", spec.text), read_text("tests", spec.tests), read_text("setup", spec.setup);
-    read_text("entry_point", spec.entry_point), read_text("name", spec.name);
+    read_text("entry_point", spec.entry_point), read_text("name", spec.name), read_text("stub", spec.stub);
     if (spec.tests.empty()) node->fail("`tests` is missing");
     if (auto mode = node->field("mode")) {
       if (mode->text() != "split" && mode->text() != "inline") mode->fail("is split or inline");
       if (mode->text() == "inline") spec.mode = ProgramMode::kInline;
     }
     if (auto items = node->field("inline")) spec.inline_items = items->texts();
+    if (auto modules = node->field("preload")) spec.preload = modules->texts();
     if (auto limits = node->field("limits"))
       spec.limits = limits_from_json(limits->json(), limits->where(), spec.limits);
     if (auto by = node->field("by")) {
@@ -542,6 +544,19 @@ class TaskReader {
       if (spec.language != "en" && spec.language != "zh") language->fail("is en or zh");
     }
     task_.audit = std::move(spec);
+  }
+
+  void read_held_out() {
+    auto node = field("held_out");
+    if (!node) return;
+    node->only({"beside", "date", "stratum"});
+    HeldOutSpec spec;
+    auto beside = node->field("beside");
+    if (!beside) node->fail("`beside` is missing: the public benchmarks of the same skill");
+    spec.beside = beside->texts();
+    if (auto date = node->field("date")) spec.date = date->text();
+    if (auto stratum = node->field("stratum")) spec.stratum = stratum->text();
+    task_.held_out = std::move(spec);
   }
 
   void read_filters() {

@@ -189,6 +189,27 @@ void check_sockets(Program& program, const FilterOptions& options) {
   }
 }
 
+// Calls that change a process: only the caller itself. Limits always; times and order of running where processes of the
+// same user are to be seen.
+void check_targets(Program& program, const FilterOptions& options) {
+  struct Target {
+    int call, argument;
+    bool always;
+  };
+  const Target targets[] = {{SYS_prlimit64, 0, true},           {SYS_sched_setaffinity, 0, false},
+                            {SYS_sched_setscheduler, 0, false}, {SYS_sched_setparam, 0, false},
+                            {SYS_sched_setattr, 0, false},      {SYS_setpriority, 1, false},
+                            {SYS_ioprio_set, 1, false}};
+  for (const Target& target : targets) {
+    if (!target.always && options.may_fork) continue;
+    program.add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(target.call), 0, 4);
+    program.load_argument(target.argument);
+    program.add(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
+    program.give(kDeny);
+    program.give(kAllow);
+  }
+}
+
 void check_processes(Program& program, const FilterOptions& options) {
   program.if_equal_give(SYS_clone3, kAbsent);
 #if defined(__x86_64__)
@@ -212,6 +233,7 @@ void check_processes(Program& program, const FilterOptions& options) {
     program.give(kDeny);
     program.give(kAllow);
   }
+  check_targets(program, options);
   // A terminal's input can be forged through it.
   program.add(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 4);
   program.load_argument(1);

@@ -25,7 +25,8 @@ constexpr uint64_t kDescriptors = 64;
 
 int own_pid_namespace = -1;
 char* init_stack = nullptr;
-const char* readable_folder = nullptr;
+constexpr int kMostReadable = 8;
+const char* readable_folders[kMostReadable + 1] = {};
 
 // Pid 1 of a job. Shares the zygote's memory and thread-local storage, so it calls the kernel directly.
 int init_main(void*) {
@@ -108,8 +109,16 @@ const char* enter_file_system(const InsideJob& job) {
 
 }  // namespace
 
-int inside_begin(uint32_t isolation, const char* readable) {
-  readable_folder = readable;
+int inside_begin(uint32_t isolation, char* readable) {
+  for (int count = 0; count < kMostReadable && readable; ++count) {
+    readable_folders[count] = readable;
+    while (*readable && *readable != ':') ++readable;
+    if (*readable) {
+      *readable++ = 0;
+    } else {
+      readable = nullptr;
+    }
+  }
   // Cleared by exec and by changes of user, so once more here.
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return -errno;
   if (isolation == kIsolationChecker) {
@@ -159,8 +168,7 @@ const char* inside_enter_job(const InsideJob* job, const char* job_folder) {
   if (job->isolation == kIsolationNone) return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? nullptr : "no_new_privs";
   if (!drop_privileges()) return "drop privileges";
   if (job->isolation == kIsolationLandlock) {
-    const char* readable[] = {readable_folder, nullptr};
-    const int failed = assay::restrict_files(job_folder, readable);
+    const int failed = assay::restrict_files(job_folder, readable_folders);
     if (failed) return errno = -failed, "landlock";
   }
   assay::FilterOptions filter;

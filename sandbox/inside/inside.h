@@ -31,8 +31,10 @@ enum Isolation : uint32_t {
 };
 
 // Once, when the zygote starts. Gives 0 or -errno.
-//   readable: landlock mode: the interpreter's folder, which jobs may read beside the system's; kept, not copied
-int inside_begin(uint32_t isolation, const char* readable);
+//   readable: landlock mode: folders, joined by ':', that jobs may read beside the system's: the interpreter's and
+//   those
+//             of its packages; kept, not copied, and changed
+int inside_begin(uint32_t isolation, char* readable);
 // The pid namespace of the next job: gives the init's pid as the zygote sees it, or -errno; *pidfd refers to it.
 int inside_open_job(int* pidfd);
 // Kills what is left of it and reaps its init. The job's own process must have been reaped before: the kernel lets an

@@ -116,7 +116,7 @@ class Server:
                 self.handles.append(value)
                 self.channel.send(number, "h", encode_frame([len(self.handles) - 1]))
             else:
-                self.channel.send(number, "p", encode_frame([str(error)]))
+                self.channel.send(number, "p", encode_frame([error.args[0]]))
 
     def serve(self):
         try:

@@ -77,8 +77,14 @@ class Remote:
             self.outcome.end("runtime_error", "the program broke the channel: no list of kinds")
         return dict(zip(names, kinds))
 
+    def texts(self, body):
+        texts = self.decode(body, 3)
+        if any(type(text) is not str for text in texts):
+            self.outcome.end("runtime_error", "the program broke the channel: an exception without a name")
+        return texts
+
     def end_by_exception(self, body):
-        _, name, text = map(str, self.decode(body, 3))
+        _, name, text = self.texts(body)
         verdict = "memory_limit" if name == "MemoryError" else "runtime_error"
         self.outcome.end(verdict, "while loading: " + raised_reason(name, text))
 
@@ -87,7 +93,10 @@ class Remote:
         try:
             text = encode_frame([list(args), kwargs], self.records)
         except NotPlain as error:
-            raise DataError("the tests pass a %s, which needs inline mode" % error) from None
+            what, value = error.args
+            if came_from_program(value, self.number):
+                self.outcome.end("wrong_answer", "gave the tests something that is not plain data: they hand it back")
+            raise DataError("the tests pass a %s, which needs inline mode" % what) from None
         answer, body = self.exchange(self.number, name, text)
         if answer == "v":
             value, changed = self.decode(body, 2)
@@ -103,9 +112,10 @@ class Remote:
         self.outcome.end("runtime_error", "the program broke the channel: unknown answer")
 
     def exception(self, body):
-        base, name, text = map(str, self.decode(body, 3))
+        base, name, text = self.texts(body)
         kind = getattr(builtins, base, None)
-        if not (isinstance(kind, type) and issubclass(kind, Exception)):
+        # StopIteration would end a map() or a for loop of the tests early, as if all had been said.
+        if not (isinstance(kind, type) and issubclass(kind, Exception)) or issubclass(kind, (StopIteration, StopAsyncIteration)):
             self.outcome.end("runtime_error", raised_reason(base, text))
         try:
             error = kind(text)
@@ -154,6 +164,14 @@ def update(old, new):
         old.__dict__.update(new.__dict__)
 
 
+def came_from_program(value, number):
+    """Whether an argument without a plain form may stem from an answer of the program's. It must not be able to make its
+    own failure look like one of the tests."""
+    if value is None:  # nested too deeply
+        return number > 1
+    return type(value) is RemoteObject or getattr(value, "__code__", None) is PROXY_CODE
+
+
 class RemoteObject:
     """An instance that lives in the program's process."""
 
@@ -170,6 +188,9 @@ def proxy(remote, name):
     def candidate(*args, **kwargs):
         return remote.call(name, args, kwargs)
     return candidate
+
+
+PROXY_CODE = proxy(None, "").__code__
 
 
 def names_in(code):
@@ -213,6 +234,18 @@ def judge(error, job, raised):
         type(error).__name__, str(error)[:160], ", " + where if where else "")
 
 
+def add_names(remote, names, wanted, simple):
+    """The program's names that the tests mention, as proxies or values."""
+    kinds = remote.hello(wanted + [simple] if simple else wanted)
+    if simple and kinds[simple] == "missing":
+        remote.outcome.end("runtime_error", "the program defines no %s" % simple)
+    for name in wanted:
+        if kinds[name] in ("function", "class"):
+            names[name] = proxy(remote, name)
+        elif kinds[name] == "value":
+            names[name] = remote.call(name, (), {})
+
+
 def check_split(job, fd, outcome):
     tests = compile_text(job["tests"], "tests")
     names = {"__name__": "tests", "__builtins__": builtins}
@@ -223,14 +256,14 @@ def check_split(job, fd, outcome):
     wanted = [n for n in sorted(names_in(tests)) if n not in names and not hasattr(builtins, n)]
     simple = entry.split("(")[0].split(".")[0]
     remote = Remote(Channel(fd, MAX_FRAME), outcome, records)
-    kinds = remote.hello(wanted + [simple] if simple else wanted)
-    if simple and kinds[simple] == "missing":
-        outcome.end("runtime_error", "the program defines no %s" % simple)
-    for name in wanted:
-        if kinds[name] in ("function", "class"):
-            names[name] = proxy(remote, name)
-        elif kinds[name] == "value":
-            names[name] = remote.call(name, (), {})
+    try:
+        add_names(remote, names, wanted, simple)
+    except Ended:
+        raise
+    except MemoryError:
+        outcome.end("memory_limit", "the tests ran out of memory with what the program sent")
+    except BaseException as error:
+        outcome.end("runtime_error", "the program broke the channel: %s" % type(error).__name__)
     for name in wanted:
         if name not in names and name in sys.stdlib_module_names:  # tests that rely on an import of the program's
             names[name] = importlib.import_module(name)
@@ -262,7 +295,11 @@ def check_inline(job, outcome):
     names = module.__dict__
     if job["setup"]:  # may use the program's classes; what both define is the program's
         both = dict(names)
-        exec(compile_text(job["setup"], "setup"), both)
+        setup = compile_text(job["setup"], "setup")
+        try:
+            exec(setup, both)
+        except BaseException as error:
+            outcome.end("runtime_error", "the setup of the tests failed beside the program: " + raised_reason(*describe(error)[1:]))
         names.update((k, v) for k, v in both.items() if k not in names)
     entry = job["entry_point"]
     if entry and "(" not in entry and entry not in names:
@@ -303,7 +340,8 @@ def run_checker(payload, channel_fd, verdict_fd):
         sys.stdout.flush()
     except BaseException:
         pass
-    record = secret + json.dumps({"verdict": outcome.verdict, "reason": outcome.reason[:600]}) + "\n"
+    reason = outcome.reason[:600].encode("utf-8", "replace").decode()  # half of a surrogate pair is no JSON
+    record = secret + json.dumps({"verdict": outcome.verdict, "reason": reason}) + "\n"
     data = record.encode("ascii", "replace")
     while data:
         data = data[os.write(verdict_fd, data):]

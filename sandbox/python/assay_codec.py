@@ -24,7 +24,7 @@ SCALARS = (type(None), bool, str, int, float)
 
 
 class NotPlain(Exception):
-    """The value's type has no plain form; args[0] is its name."""
+    """A value has no plain form; args: its type's name and, where it is not its depth that is in the way, itself."""
 
 
 class Malformed(Exception):
@@ -58,7 +58,7 @@ class Encoder:
         if kind is float:
             return value if math.isfinite(value) else {"f": repr(value)}
         if depth > MAX_DEPTH:
-            raise NotPlain("value nested deeper than %d" % MAX_DEPTH)
+            raise NotPlain("value nested deeper than %d" % MAX_DEPTH, None)
         if kind is list:
             return self.items(value, depth)
         return self.tagged(value, kind, depth)
@@ -113,7 +113,7 @@ class Encoder:
                 return {"D": base.__str__(value)}
             if base.__name__ in self.records:
                 return self.record(value, base.__name__)
-        raise NotPlain(kind.__name__)
+        raise NotPlain(kind.__name__, value)
 
     def record(self, value, name):
         place = self.places.get(id(value))

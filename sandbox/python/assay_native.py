@@ -7,6 +7,7 @@ believed only when it tells of a failure. The program could answer the nonce its
 import ctypes
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -34,6 +35,28 @@ def compile_program(command, timeout):
     print(text[:20000], flush=True)
     errors = [line for line in text.splitlines() if "error" in line.lower()]
     return "does not compile: " + (errors[0] if errors else "status %d" % done.returncode)[:300]
+
+
+def defect_of_tests(job):
+    """Why the tests do not compile without the program; nothing when they do, or when it can't be told.
+
+    With a stub by the data every message counts. Without one a message counts when it is about syntax and no name of the
+    program's is missed in its line."""
+    try:
+        done = subprocess.run(job["check"], stdin=subprocess.DEVNULL, timeout=job["compile_s"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except subprocess.TimeoutExpired:
+        return None
+    if done.returncode <= 0:
+        return None
+    lines = done.stdout.decode("utf-8", "replace").splitlines()
+    if job["syntax_error"] is None:
+        return ([line for line in lines if "error" in line.lower()] or ["status %d" % done.returncode])[0]
+    place = re.compile(r"^[^\s:]+:(?:\s*line )?(\d+)")
+    absent = {place.match(line)[1] for line in lines if job["absent_name"] and re.search(job["absent_name"], line) and place.match(line)}
+    for line in lines:
+        if re.search(job["syntax_error"], line) and not (place.match(line) and place.match(line)[1] in absent):
+            return line
+    return None
 
 
 def run_program(job):
@@ -85,7 +108,8 @@ def verdict_of(job, status, came):
 
 
 def run_native(payload, verdict_fd):
-    """`payload`: JSON of {secret, nonce, files: {name: text}, compile: argv or null, compile_s, run: argv, limits}."""
+    """`payload`: JSON of {secret, nonce, files: {name: text}, compile: argv or null, compile_s, run: argv, limits}, or
+    for a look at the tests alone {secret, files, check: argv, compile_s, syntax_error: expression or null, absent_name}."""
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0)
     os.set_inheritable(verdict_fd, False)
     job = json.loads(payload)
@@ -93,6 +117,11 @@ def run_native(payload, verdict_fd):
     for name, text in job["files"].items():
         with open(name, "wb") as file:
             file.write(text.encode("utf-8", "surrogatepass"))
+    if "check" in job:
+        defect = defect_of_tests(job)
+        verdict = "sandbox_error" if defect else "pass"
+        report(verdict_fd, secret, {"verdict": verdict, "reason": "the tests do not compile: " + defect[:300] if defect else ""})
+        return
     if job["compile"]:
         problem = compile_program(job["compile"], job["compile_s"])
         if problem:

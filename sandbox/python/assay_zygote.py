@@ -11,6 +11,7 @@ It never holds a program or a test: those reach the forked process alone, as ope
 import array
 import ctypes
 import gc
+import importlib
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ import types
 JOB = struct.Struct("<IIQQQQQ")
 DONE = struct.Struct("<qqqq")
 CONTROL_FD, LIBRARY_FD = 5, 4
+MOST_DESCRIPTORS = 256
 CANDIDATE, CHECKER, INLINE, NATIVE = range(4)
 NAMESPACES, LANDLOCK, NONE, CHECKER_ISOLATION = range(4)
 # What programs usually import: loaded once here, shared by every job.
@@ -47,9 +49,9 @@ class Zygote:
         self.library = ctypes.CDLL("/proc/self/fd/%d" % LIBRARY_FD, use_errno=True)
         self.library.inside_enter_job.restype = ctypes.c_char_p
         self.library.inside_enter_job.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
-        self.readable = readable.encode()
+        self.readable = ctypes.create_string_buffer(readable.encode())
         os.close(LIBRARY_FD)
-        failed = self.library.inside_begin(isolation, ctypes.c_char_p(self.readable))
+        failed = self.library.inside_begin(isolation, self.readable)
         if failed:
             raise OSError(-failed, os.strerror(-failed))
         self.control = socket.socket(fileno=CONTROL_FD)
@@ -110,12 +112,25 @@ class Zygote:
             os.close(output)
             with os.fdopen(payload, "rb") as file:
                 text = file.read()
+            link = keep_only(link)
             leave_no_traces()
             start(kind, text, link)
         except BaseException:
             status = 1
             sys.excepthook(*sys.exc_info())
         os._exit(status)
+
+
+def keep_only(fds):
+    """Moves them to 3, 4, ... and closes all else above 2: the program gets no descriptor of the zygote's."""
+    moved = {fd: 3 + place for place, fd in enumerate(sorted(fds))}  # the lowest first: none is overwritten unmoved
+    for fd, place in moved.items():
+        if fd != place:
+            os.dup2(fd, place, False)
+        else:
+            os.set_inheritable(fd, False)
+    os.closerange(3 + len(fds), MOST_DESCRIPTORS)
+    return [moved[fd] for fd in fds]
 
 
 def leave_no_traces():
@@ -141,11 +156,14 @@ def start(kind, text, link):
         run_native(text, link[0])
 
 
-def main(isolation, readable, extra):
-    preload((PRELOAD_TESTS if int(isolation) == CHECKER_ISOLATION else PRELOAD) + extra.split())
+def main(isolation, readable, extra, packages):
+    preload(PRELOAD_TESTS if int(isolation) == CHECKER_ISOLATION else PRELOAD)
+    sys.path += packages.split(":") if packages else []
+    for name in extra.split():
+        importlib.import_module(name)
     import assay_candidate, assay_checker, assay_native  # noqa: F401  loaded here, used after the fork
     sys.dont_write_bytecode = True
-    zygote = Zygote(int(isolation), readable)
+    zygote = Zygote(int(isolation), ":".join(filter(None, (readable, packages))))
     gc.collect()
     gc.freeze()
     zygote.run()

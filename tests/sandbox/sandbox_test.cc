@@ -3,6 +3,7 @@
 #include "sandbox/sandbox.h"
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <mutex>
 
 #include "core/error.h"
@@ -69,6 +70,126 @@ TEST_CASE("what is wrong with the tests is never the program's fault") {
     CHECK(out.reason.find(row.reason) != std::string::npos);
   }
   CHECK(run_one(one_slot(), python(kAdd, kAddTests, "add")).verdict == Verdict::kPass);
+}
+
+TEST_CASE("tests that do not compile are never the program's fault, in any language") {
+  struct Row {
+    Language language;
+    const char *program, *tests, *stub;
+    Verdict verdict;
+  };
+  const char *cpp = "#include <cassert>\nint add(int a, int b) {\n  return a + b;",
+             *js = "function add(a, b) {\n  return a + b;\n}", *sh = "add() {\n  echo $(($1 + $2))",
+             *java = "class Problem {\n    public static long add(long a, long b) {\n        return a + b;\n";
+  const char* cpp_stub = "#include <cassert>\nint add(int a, int b) {\n";
+  const Row rows[] = {
+      // A string that is not closed, as in the data's own HumanEval_51 in JavaScript.
+      {Language::kJavaScript, js, "const x = 'a\nb';\nadd(1, 2);\n", "", Verdict::kSandboxError},
+      {Language::kCpp, cpp, "}\nint main() {\n    assert(add(1, 2) == 3;\n}\n", "", Verdict::kSandboxError},
+      {Language::kBash, sh, "}\nif [[ $(add 1 2) = 3 ]]; then\n", "", Verdict::kSandboxError},
+      {Language::kJava, java,
+       "    }\n    public static void main(String[] args) {\n    assert(add(1, 2) == 3;\n    }\n}\n", "",
+       Verdict::kSandboxError},
+      // Well formed, but no program of the data's could go with them: the stub tells.
+      {Language::kCpp, cpp, "}\nint main() {\n    assert(add(1, 2).size() == 3);\n}\n", cpp_stub,
+       Verdict::kSandboxError},
+      {Language::kCpp, cpp, "}\nint main() {\n    absent::Type x;\n    assert(add(1, 2) == 3);\n}\n", cpp_stub,
+       Verdict::kSandboxError},
+      // Good tests stay good, whatever the program does to fail.
+      {Language::kCpp, "int sum(int a, int b) {\n  return a + b;",
+       "}\n#include <cassert>\nint main() {\n    assert(add(1, 2) == 3);\n}\n", cpp_stub, Verdict::kRuntimeError},
+      {Language::kCpp, "int sum(int a, int b) {\n  return a + b;",
+       "}\n#include <cassert>\nint main() {\n    assert(add(1, 2) == 3);\n}\n", "", Verdict::kRuntimeError},
+      {Language::kCpp, "#define assert )(\nint add(int a, int b) {\n  return a + b;",
+       "}\nint main() {\n    assert(add(1, 2) == 3);\n}\n", cpp_stub, Verdict::kRuntimeError},
+      {Language::kCpp, "#define assert )(\nint add(int a, int b) {\n  return a + b;",
+       "}\nint main() {\n    assert(add(1, 2) == 3);\n}\n", "", Verdict::kRuntimeError},
+      {Language::kCpp, "struct P { int x; };\nP add(int a, int b) {\n  return a +;",
+       "}\nint main() {\n    P p = add(1, 2);\n    return p.x;\n}\n", "", Verdict::kRuntimeError},
+      {Language::kJavaScript, "function add(a, b) {\n  return 'a\nb';\n}", "if (add(1, 2) !== 3) throw new Error();\n",
+       "", Verdict::kWrongAnswer},
+      {Language::kJavaScript,
+       "require('fs').writeFileSync('package.json', '{\"type\": \"module\"}');\nfunction add(a, b) { return 0; }",
+       "if (add(1, 2) !== 3) throw new Error();\n", "", Verdict::kWrongAnswer},
+      {Language::kBash, "add() {\n  echo \"", "}\nset -e\n[[ $(add 1 2) = 3 ]]\n", "", Verdict::kWrongAnswer},
+      {Language::kJava, "class Problem {\n    public static long add(long a, long b) {\n        return a +;\n",
+       "    }\n    public static void main(String[] args) {\n    assert(add(1, 2) == 3);\n    }\n}\n", "",
+       Verdict::kRuntimeError},
+  };
+  for (const Row& row : rows) {
+    std::string missing;
+    if (!find_toolchain(row.language, missing)) {
+      testing::skip(std::string(to_string(row.language)) + ": " + missing + " is not installed");
+      continue;
+    }
+    ProgramJob job;
+    job.language = row.language;
+    job.program = row.program, job.tests = row.tests, job.stub = row.stub;
+    job.mode = ProgramMode::kInline;
+    job.limits.memory_mb = 1024, job.limits.processes = 64;
+    const ProgramOutcome out = run_one(one_slot(), job);
+    INFO(to_string(row.language) << "\n"
+                                 << row.program << "\n"
+                                 << row.tests << "\n"
+                                 << to_string(out.verdict) << ": " << out.reason);
+    CHECK(out.verdict == row.verdict);
+    const bool blamed = out.reason.find("the tests do not compile") == 0;
+    CHECK(blamed == (row.verdict == Verdict::kSandboxError));
+  }
+}
+
+TEST_CASE("modules that a task asks for are loaded before the program") {
+  ProgramJob job = python(
+      "import sys\nLOADED = 'fractions' in sys.modules and 'colorsys' in sys.modules\n\n\ndef f():\n    return "
+      "LOADED\n",
+      "def check(f):\n    assert f()\n", "f");
+  CHECK(run_one(one_slot(), job).verdict == Verdict::kWrongAnswer);
+  job.preload = {"colorsys"};
+  CHECK(run_one(one_slot(), job).verdict == Verdict::kPass);
+  job.preload = {"colorsys", "assay_no_such_module"};
+  const ProgramOutcome out = run_one(one_slot(), job);
+  CHECK(out.verdict == Verdict::kNotInstalled);
+  CHECK(out.reason.find("cannot import assay_no_such_module") != std::string::npos);
+  CHECK(out.reason.find("ASSAY_PYTHON") != std::string::npos);
+  job.preload = {"numpy"};
+  job.program = "def f():\n    import numpy\n    return float(numpy.linalg.norm(numpy.array([3.0, 4.0]))) == 5.0\n";
+  if (!missing_modules(job.preload).empty()) {
+    testing::skip("the interpreter has no numpy");
+    return;
+  }
+  const ProgramOutcome with_numpy = run_one(one_slot(), job);
+  INFO(with_numpy.reason);
+  CHECK(with_numpy.verdict == Verdict::kPass);
+  CHECK(run_one(one_slot(), python(kAdd, kAddTests, "add")).verdict == Verdict::kPass);
+}
+
+TEST_CASE("a flood of output takes no memory of ours") {
+  auto resident_kib = [] {
+    const std::string text = testing::slurp("/proc/self/status");
+    return std::strtol(text.c_str() + text.find("VmRSS:") + 6, nullptr, 10);
+  };
+  const ProgramJob flood = python(
+      "import os\n\n\ndef add(a, b):\n    block = b'x' * 65536\n    for _ in range(4096):\n        os.write(1, "
+      "block)\n    return 3\n",
+      kAddTests, "add");
+  run_one(one_slot(), python(kAdd, kAddTests, "add"));
+  const long before = resident_kib();
+  std::vector<ProgramJob> jobs(5, flood);
+  jobs.front().limits.output_kb = 1 << 20;
+  for (const ProgramOutcome& out : run_all(one_slot(), jobs)) {
+    CHECK(out.truncated);
+    CHECK(out.output.size() < 16384);
+  }
+  CHECK(resident_kib() - before < 16 << 10);
+}
+
+TEST_CASE("output that is kept is never more than its limit") {
+  ProgramJob job = python("def add(a, b):\n    print('x' * 100000)\n    return a + b\n", kAddTests, "add");
+  job.limits.output_kb = 1;
+  const ProgramOutcome out = run_one(one_slot(), job);
+  CHECK(out.verdict == Verdict::kOutputLimit);
+  CHECK(out.truncated);
+  CHECK(out.output.size() < 1100);
 }
 
 TEST_CASE("odd programs get a verdict") {
