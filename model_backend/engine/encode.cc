@@ -34,9 +34,10 @@ ContinuationScore sized(std::string_view text, int tokens) {
   return score;
 }
 
-EncodedRequest encode_loglikelihood(const Tokenizer& tokenizer, const Request& request, int context_length) {
+EncodedRequest encode_loglikelihood(const Tokenizer& tokenizer, const Request& request, int context_length,
+                                    EncodeMemory& memory) {
   EncodedRequest encoded;
-  std::vector<EncodedPair> pairs = encode_pairs(tokenizer, request.context, request.continuations);
+  std::vector<EncodedPair> pairs = encode_pairs(tokenizer, request.context, request.continuations, memory);
   for (size_t i = 0; i < request.continuations.size(); ++i) {
     EncodedPair& pair = pairs[i];
     if (pair.context.empty()) return no_prefix();
@@ -62,10 +63,11 @@ EncodedRequest encode_loglikelihood(const Tokenizer& tokenizer, const Request& r
   return encoded;
 }
 
-EncodedRequest encode_rolling(const Tokenizer& tokenizer, const Request& request, int context_length) {
+EncodedRequest encode_rolling(const Tokenizer& tokenizer, const Request& request, int context_length,
+                              EncodeMemory& memory) {
   const auto prefix = prefix_token(tokenizer);
   if (!prefix) return no_prefix();
-  const std::vector<TokenId> tokens = tokenizer.encode(request.text);
+  const std::vector<TokenId> tokens = tokenizer.encode(request.text, memory);
   const int total = static_cast<int>(tokens.size());
   EncodedRequest encoded;
   encoded.prompt_tokens = total;
@@ -85,9 +87,10 @@ EncodedRequest encode_rolling(const Tokenizer& tokenizer, const Request& request
   return encoded;
 }
 
-EncodedRequest encode_generate(const Tokenizer& tokenizer, const Request& request, int context_length) {
+EncodedRequest encode_generate(const Tokenizer& tokenizer, const Request& request, int context_length,
+                               EncodeMemory& memory) {
   EncodedRequest encoded;
-  encoded.prompt = encode_context(tokenizer, request.context);
+  encoded.prompt = encode_context(tokenizer, request.context, memory);
   if (encoded.prompt.empty()) {
     const auto prefix = prefix_token(tokenizer);
     if (!prefix) return no_prefix();
@@ -108,14 +111,15 @@ EncodedRequest encode_generate(const Tokenizer& tokenizer, const Request& reques
 
 }  // namespace
 
-EncodedRequest encode_request(const Tokenizer& tokenizer, const Request& request, int context_length) try {
+EncodedRequest encode_request(const Tokenizer& tokenizer, const Request& request, int context_length,
+                              EncodeMemory& memory) try {
   switch (request.kind) {
     case RequestKind::kLoglikelihood:
-      return encode_loglikelihood(tokenizer, request, context_length);
+      return encode_loglikelihood(tokenizer, request, context_length, memory);
     case RequestKind::kRolling:
-      return encode_rolling(tokenizer, request, context_length);
+      return encode_rolling(tokenizer, request, context_length, memory);
     case RequestKind::kGenerate:
-      return encode_generate(tokenizer, request, context_length);
+      return encode_generate(tokenizer, request, context_length, memory);
     case RequestKind::kChat:
       break;
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/records.h"
+#include "model_backend/tokenizer/encode_memory.h"
 #include "model_backend/tokenizer/tokenizer.h"
 
 namespace assay {
@@ -32,13 +33,15 @@ struct EncodedRequest {
   int max_tokens = 0;                            // kGenerate: no more than fits the context
 };
 
-// Pure; any thread. A text that the tokenizer can't encode makes a kFailed request.
+// Pure, whatever `memory` (one thread's) holds; any thread. A text that the tokenizer can't encode makes a kFailed
+// request.
 //   loglikelihood  input = (context + continuation) without its last token; longer than the context length: cut from
 //                  the left where the request says so, else kTooLong. A continuation that alone is longer is kTooLong.
 //   rolling        disjoint windows of the context length; the first begins with BOS (else EOS), the later ones with
 //                  one token of what came before, the last one with as much of it as fits.
 //   generate       context + max_tokens longer than the context length: the context is cut from the left where the
 //                  request says so; else fewer tokens are generated; kTooLong when not one fits.
-EncodedRequest encode_request(const Tokenizer& tokenizer, const Request& request, int context_length);
+EncodedRequest encode_request(const Tokenizer& tokenizer, const Request& request, int context_length,
+                              EncodeMemory& memory);
 
 }  // namespace assay

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <thread>
 
 #include "core/hash.h"
@@ -13,18 +14,19 @@ namespace {
 // Requests encoded at a time: enough for all threads, few enough that their whole token lists are soon in the tree.
 constexpr size_t kEncodeGroup = 1024;
 
+// `memories`: one for each thread.
 std::vector<EncodedRequest> encode_group(const Tokenizer& tokenizer, std::span<const Request> requests,
-                                         int context_length, int threads) {
+                                         int context_length, std::span<EncodeMemory> memories) {
   std::vector<EncodedRequest> encoded(requests.size());
   std::atomic<size_t> next = 0;
-  const auto work = [&] {
+  const auto work = [&](EncodeMemory& memory) {
     for (size_t i = next++; i < requests.size(); i = next++) {
-      encoded[i] = encode_request(tokenizer, requests[i], context_length);
+      encoded[i] = encode_request(tokenizer, requests[i], context_length, memory);
     }
   };
   std::vector<std::jthread> helpers;
-  for (int i = 1; i < threads && static_cast<size_t>(i) < requests.size(); ++i) helpers.emplace_back(work);
-  work();
+  for (size_t i = 1; i < memories.size() && i < requests.size(); ++i) helpers.emplace_back(work, std::ref(memories[i]));
+  work(memories.front());
   helpers.clear();
   return encoded;
 }
@@ -90,9 +92,10 @@ class Planner {
 PlannedRequests plan_requests(const Tokenizer& tokenizer, int context_length, int threads,
                               std::span<const Request> requests, const std::function<bool()>& keep_going) {
   Planner planner(requests.size());
+  std::vector<EncodeMemory> memories(static_cast<size_t>(std::max(1, threads)));
   for (size_t first = 0; first < requests.size() && keep_going(); first += kEncodeGroup) {
     const auto group = requests.subspan(first, std::min(kEncodeGroup, requests.size() - first));
-    auto encoded = encode_group(tokenizer, group, context_length, threads);
+    auto encoded = encode_group(tokenizer, group, context_length, memories);
     for (size_t i = 0; i < encoded.size(); ++i) planner.add(first + i, group[i], std::move(encoded[i]));
   }
   return planner.finish();

@@ -51,6 +51,8 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer& norma
     vocab_.add(token.content, token.id, where);
     if (special_.size() < vocab_.size()) special_.resize(vocab_.size());
     if (token.special) special_[token.id] = true;
+    if (token.single_word || token.lstrip || token.rstrip) match_locally_ = false;
+    longest_ = std::max(longest_, token.content.size());
     int32_t index = static_cast<int32_t>(i);
     if (token.normalized) {
       normalized_.add(normalizer.apply(token.content), index);

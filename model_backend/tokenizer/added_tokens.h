@@ -38,6 +38,10 @@ class AddedTokens {
   std::vector<Part> split_raw(std::string_view text) const { return split(text, raw_); }
   std::vector<Part> split_normalized(std::string_view text) const { return split(text, normalized_); }
 
+  // Whether the bytes of a token alone decide that it is found, wherever it stands and whatever is around it.
+  bool match_locally() const { return match_locally_; }
+  size_t longest() const { return longest_; }  // bytes
+
   const Vocab& vocab() const { return vocab_; }
   bool is_special(TokenId id) const;
 
@@ -48,6 +52,8 @@ class AddedTokens {
   Vocab vocab_;
   std::vector<bool> special_;  // by id
   Trie raw_, normalized_;      // text -> index in tokens_
+  bool match_locally_ = true;
+  size_t longest_ = 0;
 };
 
 }  // namespace assay

@@ -24,11 +24,6 @@ constexpr const char* kSentencePieceSpace = "\xE2\x96\x81";  // U+2581, its stan
 #define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
 #define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
 
-constexpr const char* kGpt2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
-constexpr const char* kLlama3 =
-    CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" LINES_AND_SPACES;
-constexpr const char* kQwen2 =
-    CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" LINES_AND_SPACES;
 constexpr const char* kQwen35 =
     CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" LINES_AND_SPACES;
 constexpr const char* kTekken = "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER
@@ -74,17 +69,17 @@ const std::vector<PreTokenizerRow>& pre_tokenizer_table() {
   static const std::vector<const char*> deepseek_coder = {"[\r\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", kIdeographs,
                                                           "\\p{N}"};
   static const std::vector<const char*> deepseek_v3 = {"\\p{N}{1,3}", kIdeographsAndKana, kDeepSeekWords};
-  static const std::vector<const char*> single_digits = {"\\p{N}", kGpt2};
+  static const std::vector<const char*> single_digits = {"\\p{N}", kGpt2Expression};
   static const std::vector<PreTokenizerRow> table = {
-      {"default", {"[\\p{P}\\$\\+<=>\\^~\\|]+", kGpt2, "\\p{N}+", "[0-9][0-9][0-9]"}},
-      {"gpt-2", {kGpt2}},
-      {"phi-2", {kGpt2}},
-      {"mpt", {kGpt2}},
-      {"olmo", {kGpt2}},
-      {"jais", {kGpt2}},
-      {"trillion", {kGpt2}},
-      {"gigachat", {kGpt2}},
-      {"exaone4", {kGpt2}},
+      {"default", {"[\\p{P}\\$\\+<=>\\^~\\|]+", kGpt2Expression, "\\p{N}+", "[0-9][0-9][0-9]"}},
+      {"gpt-2", {kGpt2Expression}},
+      {"phi-2", {kGpt2Expression}},
+      {"mpt", {kGpt2Expression}},
+      {"olmo", {kGpt2Expression}},
+      {"jais", {kGpt2Expression}},
+      {"trillion", {kGpt2Expression}},
+      {"gigachat", {kGpt2Expression}},
+      {"exaone4", {kGpt2Expression}},
       {"starcoder", single_digits},
       {"refact", single_digits},
       {"command-r", single_digits},
@@ -92,22 +87,22 @@ const std::vector<PreTokenizerRow>& pre_tokenizer_table() {
       {"codeshell", single_digits},
       {"exaone", single_digits},
       {"minerva-7b", single_digits},
-      {"falcon", {"[\\p{P}\\$\\+<=>\\^~\\|`]+", kGpt2, "[0-9][0-9][0-9]"}},
-      {"llama3", {kLlama3}, true, true},
-      {"llama-v3", {kLlama3}, true, true},
-      {"llama-bpe", {kLlama3}, true, true},
-      {"falcon3", {kLlama3}, true, true},
-      {"falcon-h1", {kLlama3}, true, true},
-      {"pixtral", {kLlama3}, true, true},
-      {"dbrx", {kLlama3}},
-      {"smaug-bpe", {kLlama3}},
-      {"glm4", {kLlama3}},
-      {"chatglm-bpe", {kLlama3}},
-      {"qwen2", {kQwen2}},
-      {"deepseek-r1-qwen", {kQwen2}},
-      {"stablelm2", {kQwen2}},
-      {"megrez", {kQwen2}},
-      {"hunyuan", {kQwen2}},
+      {"falcon", {"[\\p{P}\\$\\+<=>\\^~\\|`]+", kGpt2Expression, "[0-9][0-9][0-9]"}},
+      {"llama3", {kLlama3Expression}, true, true},
+      {"llama-v3", {kLlama3Expression}, true, true},
+      {"llama-bpe", {kLlama3Expression}, true, true},
+      {"falcon3", {kLlama3Expression}, true, true},
+      {"falcon-h1", {kLlama3Expression}, true, true},
+      {"pixtral", {kLlama3Expression}, true, true},
+      {"dbrx", {kLlama3Expression}},
+      {"smaug-bpe", {kLlama3Expression}},
+      {"glm4", {kLlama3Expression}},
+      {"chatglm-bpe", {kLlama3Expression}},
+      {"qwen2", {kQwen2Expression}},
+      {"deepseek-r1-qwen", {kQwen2Expression}},
+      {"stablelm2", {kQwen2Expression}},
+      {"megrez", {kQwen2Expression}},
+      {"hunyuan", {kQwen2Expression}},
       {"qwen35", {kQwen35}},
       {"deepseek-llm", deepseek_llm},
       {"deepseek-coder", deepseek_coder},

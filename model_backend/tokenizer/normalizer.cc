@@ -44,7 +44,7 @@ void read_into(Normalizer& normalizer, const Json& json, const std::string& wher
   } else if (type == "Replace") {
     normalizer.add(replace_step(Pattern::from_json(object.child("pattern"), where), object.text("content")));
   } else if (auto form = normal_form(type)) {
-    normalizer.add([form = *form](std::string text) { return normalize_unicode(text, form); });
+    normalizer.add([form = *form](std::string text) { return normalize_unicode(text, form); }, true);
   } else if (type == "Lowercase") {
     normalizer.add([](std::string text) { return lower_case(text); });
   } else if (type == "Strip") {

@@ -16,11 +16,18 @@ class Normalizer {
  public:
   using Step = std::function<std::string(std::string)>;
 
-  void add(Step step) { steps_.push_back(std::move(step)); }
+  // keeps_ascii: the step changes no text of ASCII alone.
+  void add(Step step, bool keeps_ascii = false) {
+    steps_.push_back(std::move(step));
+    keeps_ascii_ = keeps_ascii_ && keeps_ascii;
+  }
   std::string apply(std::string text) const;
+  bool empty() const { return steps_.empty(); }
+  bool keeps_ascii() const { return keeps_ascii_; }
 
  private:
   std::vector<Step> steps_;
+  bool keeps_ascii_ = true;
 };
 
 // In front of every text that is not empty.

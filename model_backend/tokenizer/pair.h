@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model_backend/tokenizer/encode_memory.h"
 #include "model_backend/tokenizer/tokenizer.h"
 
 namespace assay {
@@ -30,11 +31,12 @@ EncodedPair encode_pair(const Tokenizer& tokenizer, std::string_view context, st
 
 // The same for each of several continuations of one context, which is encoded once.
 std::vector<EncodedPair> encode_pairs(const Tokenizer& tokenizer, std::string_view context,
-                                      const std::vector<std::string>& continuations);
+                                      const std::vector<std::string>& continuations, EncodeMemory& memory);
 
 // A text that the model continues, or whose own likelihood is asked: encode, and BOS by the rule above. EOS is never
 // added.
 std::vector<TokenId> encode_context(const Tokenizer& tokenizer, std::string_view text);
+std::vector<TokenId> encode_context(const Tokenizer& tokenizer, std::string_view text, EncodeMemory& memory);
 
 // The token that stands for an empty context: BOS, else EOS, else none.
 std::optional<TokenId> prefix_token(const Tokenizer& tokenizer);

@@ -129,6 +129,10 @@ void Pattern::find_all(std::string_view text, std::vector<TextRange>& matches) c
   }
 }
 
+std::string_view Pattern::expression() const {
+  return compiled_ ? std::string_view(compiled_->expression) : std::string_view();
+}
+
 std::string Pattern::replace_all(std::string_view text, std::string_view replacement) const {
   std::vector<TextRange> matches;
   find_all(text, matches);

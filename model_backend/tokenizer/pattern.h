@@ -30,6 +30,8 @@ class Pattern {
   // `text` must be valid UTF-8. Throws Error(kInput) when the expression exceeds Oniguruma's limits on this text.
   void find_all(std::string_view text, std::vector<TextRange>& matches) const;
   std::string replace_all(std::string_view text, std::string_view replacement) const;
+  // As it was given; empty for a literal.
+  std::string_view expression() const;
 
  private:
   struct Compiled;

@@ -1,65 +1,74 @@
 #include "model_backend/tokenizer/pipeline.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "core/text.h"
 
 namespace assay {
 namespace {
 
-// Where the ids of a piece that was encoded before lie in the output.
-struct Known {
-  size_t begin;
-  size_t count;
-};
+// A word's end is found by what follows it at once; this is more than the longest code point and contraction.
+constexpr size_t kWordLookAhead = 8;
 
-// Words come again and again in a text: a piece seen before costs one lookup.
-void encode_pieces(const Pieces& pieces, const TokenModel& model, std::vector<TokenId>& out) {
-  std::unordered_map<std::string_view, Known> seen;
-  for (const Piece& piece : pieces.pieces) {
-    std::string_view view = pieces.view(piece);
-    if (pieces.pieces.size() == 1) {
-      model.encode(view, out);
-      return;
-    }
-    auto [entry, fresh] = seen.try_emplace(view);
-    if (fresh) {
-      size_t begin = out.size();
-      model.encode(view, out);
-      entry->second = {begin, out.size() - begin};
-      continue;
-    }
-    for (size_t i = 0; i < entry->second.count; ++i) {
-      TokenId id = out[entry->second.begin + i];
-      out.push_back(id);
-    }
-  }
+bool is_ascii_letter(char byte) {
+  return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
 }
 
 }  // namespace
 
-std::vector<TokenId> Pipeline::encode(std::string_view text) const {
+bool Pipeline::can_resume(std::string_view text) const {
+  const bool unchanged =
+      normalizer.empty() ||
+      (normalizer.keeps_ascii() && std::all_of(text.begin(), text.end(), [](char byte) { return byte >= 0; }));
+  return unchanged && pre_tokenizer.cuts_locally() && added.match_locally();
+}
+
+// The ids of a text without added tokens. `offset`: where it lies in the whole text.
+void Pipeline::encode_plain(std::string_view text, bool at_start, size_t offset, bool note_places,
+                            EncodeMemory& memory) const {
+  Pieces pieces{std::string(text), {{0, text.size(), at_start}}};
+  pre_tokenizer.apply(pieces);
+  for (const Piece& piece : pieces.pieces) {
+    const std::string_view view = pieces.view(piece);
+    memory.words.encode(view, *model, memory.ids);
+    if (!note_places) continue;
+    offset += count_code_points(view);  // each stands for a byte
+    if (is_ascii_letter(view.back())) memory.add_place(offset, memory.ids.size());
+  }
+}
+
+std::vector<TokenId> Pipeline::encode(std::string_view text, EncodeMemory& memory) const {
+  const bool resumes = can_resume(text);
+  const size_t distance = std::max(kWordLookAhead, added.longest());
+  const size_t from = resumes ? memory.keep_common(text, distance) : 0;
+  if (!resumes) memory.forget_text();
   std::string repaired;
-  if (!is_valid_utf8(text)) text = repaired = replace_invalid_utf8(text);
-  std::vector<TokenId> ids;
-  for (const AddedTokens::Part& raw : added.split_raw(text)) {
+  std::string_view rest = text.substr(from);
+  const bool valid = is_valid_utf8(rest);
+  if (!valid) rest = repaired = replace_invalid_utf8(rest);
+  memory.text.clear();  // what follows may throw
+  for (const AddedTokens::Part& raw : added.split_raw(rest)) {
     if (raw.token) {
-      ids.push_back(raw.token->id);
+      memory.ids.push_back(raw.token->id);
       continue;
     }
-    std::string normalized = normalizer.apply(std::string(raw.text));
+    const std::string normalized = normalizer.apply(std::string(raw.text));
+    const size_t offset = from + static_cast<size_t>(raw.text.data() - rest.data());
     for (const AddedTokens::Part& part : added.split_normalized(normalized)) {
       if (part.token) {
-        ids.push_back(part.token->id);
+        memory.ids.push_back(part.token->id);
         continue;
       }
-      bool at_start = raw.text.data() == text.data() && part.text.data() == normalized.data();
-      Pieces pieces{std::string(part.text), {{0, part.text.size(), at_start}}};
-      pre_tokenizer.apply(pieces);
-      encode_pieces(pieces, *model, ids);
+      const size_t inside = static_cast<size_t>(part.text.data() - normalized.data());
+      encode_plain(part.text, offset + inside == 0, offset + inside, resumes && valid, memory);
     }
   }
+  if (resumes && valid) {
+    memory.text = text;
+    return memory.ids;
+  }
+  std::vector<TokenId> ids = std::move(memory.ids);
+  memory.forget_text();
   return ids;
 }
 

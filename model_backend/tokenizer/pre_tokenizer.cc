@@ -12,6 +12,13 @@ namespace assay {
 const char* const kGpt2Expression =
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
+const char* const kLlama3Expression =
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const char* const kQwen2Expression =
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
 namespace {
 
 constexpr const char* kPunctuation = "[\\p{P}!-/:-@\\[-`{-~]";
@@ -113,17 +120,23 @@ void rewrite(Pieces& pieces, Change&& change) {
   pieces.text = std::move(text);
 }
 
+PreTokenizer::Kind kind_of(std::string_view expression) {
+  if (expression == "\\p{N}") return PreTokenizer::Kind::kDigits;
+  const bool words = expression == kGpt2Expression || expression == kLlama3Expression || expression == kQwen2Expression;
+  return words ? PreTokenizer::Kind::kWords : PreTokenizer::Kind::kOther;
+}
+
 PreTokenizer::Step prefix_space_step() {
-  return [](Pieces& pieces) {
+  return {[](Pieces& pieces) {
     rewrite(pieces, [](std::string_view view, const Piece&, std::string& out) {
       if (!starts_with(view, " ")) out += ' ';
       out += view;
     });
-  };
+  }};
 }
 
 PreTokenizer::Step metaspace_step(Metaspace metaspace) {
-  return [metaspace = std::move(metaspace)](Pieces& pieces) {
+  return {[metaspace = std::move(metaspace)](Pieces& pieces) {
     rewrite(pieces, [&](std::string_view view, const Piece& piece, std::string& out) {
       std::string text = replace_all(std::string(view), " ", metaspace.replacement);
       bool wanted =
@@ -131,7 +144,7 @@ PreTokenizer::Step metaspace_step(Metaspace metaspace) {
       if (wanted && !starts_with(text, metaspace.replacement)) out += metaspace.replacement;
       out += text;
     });
-  };
+  }};
 }
 
 SplitBehavior behavior_of(const std::string& name, const JsonObject& object) {
@@ -199,29 +212,41 @@ void read_into(PreTokenizer& pre_tokenizer, const Json& json, const std::string&
 }  // namespace
 
 void PreTokenizer::apply(Pieces& pieces) const {
-  for (const Step& step : steps_) step(pieces);
+  for (const Step& step : steps_) step.apply(pieces);
+}
+
+bool PreTokenizer::cuts_locally() const {
+  size_t next = 0;
+  while (next < steps_.size() && steps_[next].kind == Kind::kDigits) ++next;
+  return next + 2 == steps_.size() && steps_[next].kind == Kind::kWords && steps_[next + 1].kind == Kind::kBytes;
 }
 
 PreTokenizer::Step split_step(Pattern pattern, SplitBehavior behavior, bool invert) {
-  return [pattern = std::move(pattern), behavior, invert](Pieces& pieces) {
-    std::vector<Piece> cut;
-    cut.reserve(pieces.pieces.size() * 2);
-    std::vector<TextRange> matches;
-    for (const Piece& piece : pieces.pieces) {
-      auto stretches = apply_behavior(stretches_of(pieces.view(piece), pattern, invert, matches), behavior);
-      for (const Stretch& stretch : stretches) {
-        if (stretch.begin == stretch.end) continue;
-        cut.push_back({piece.begin + stretch.begin, piece.begin + stretch.end, piece.at_start && stretch.begin == 0});
-      }
-    }
-    pieces.pieces = std::move(cut);
-  };
+  const auto kind =
+      behavior == SplitBehavior::kIsolated && !invert ? kind_of(pattern.expression()) : PreTokenizer::Kind::kOther;
+  return {[pattern = std::move(pattern), behavior, invert](Pieces& pieces) {
+            std::vector<Piece> cut;
+            cut.reserve(pieces.pieces.size() * 2);
+            std::vector<TextRange> matches;
+            for (const Piece& piece : pieces.pieces) {
+              auto stretches = apply_behavior(stretches_of(pieces.view(piece), pattern, invert, matches), behavior);
+              for (const Stretch& stretch : stretches) {
+                if (stretch.begin == stretch.end) continue;
+                cut.push_back(
+                    {piece.begin + stretch.begin, piece.begin + stretch.end, piece.at_start && stretch.begin == 0});
+              }
+            }
+            pieces.pieces = std::move(cut);
+          },
+          kind};
 }
 
 PreTokenizer::Step byte_level_step() {
-  return [](Pieces& pieces) {
-    rewrite(pieces, [](std::string_view view, const Piece&, std::string& out) { append_byte_level(view, out); });
-  };
+  return {[](Pieces& pieces) {
+            rewrite(pieces,
+                    [](std::string_view view, const Piece&, std::string& out) { append_byte_level(view, out); });
+          },
+          PreTokenizer::Kind::kBytes};
 }
 
 Metaspace read_metaspace(const JsonObject& object) {

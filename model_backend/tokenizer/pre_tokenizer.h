@@ -37,10 +37,21 @@ enum class PrependScheme { kAlways, kNever, kFirst };
 
 class PreTokenizer {
  public:
-  using Step = std::function<void(Pieces&)>;
+  // What is known of a step. Digits: each one is a piece. Words: one of the expressions of GPT-2, Llama 3 and Qwen2,
+  // every match of which depends on the text from its beginning on only, and where it ends with a letter on no more
+  // than the code point that follows. Bytes: the byte alphabet's stand-ins (byte_level.h).
+  enum class Kind { kOther, kDigits, kWords, kBytes };
+  struct Step {
+    std::function<void(Pieces&)> apply;
+    Kind kind = Kind::kOther;
+  };
 
   void add(Step step) { steps_.push_back(std::move(step)); }
   void apply(Pieces& pieces) const;
+  // Whether a text may be cut behind each piece that ends with an ASCII letter: the pieces up to there are the same
+  // whatever follows the next code point, and those behind it are the ones of the rest by itself. Each byte of a text
+  // is one code point of a piece.
+  bool cuts_locally() const;
 
  private:
   std::vector<Step> steps_;
@@ -50,8 +61,10 @@ class PreTokenizer {
 PreTokenizer::Step split_step(Pattern pattern, SplitBehavior behavior, bool invert = false);
 // Replaces each piece by the stand-ins of its bytes (byte_level.h).
 PreTokenizer::Step byte_level_step();
-// GPT-2's own expression, which ByteLevel with "use_regex" splits by.
+// GPT-2's own expression, which ByteLevel with "use_regex" splits by; those of Llama 3 and Qwen2.
 extern const char* const kGpt2Expression;
+extern const char* const kLlama3Expression;
+extern const char* const kQwen2Expression;
 
 // `json` may be null: no steps. Throws Error(kInput) headed by `where`; a type that is not understood is refused by
 // name.

@@ -10,11 +10,16 @@ Tokenizer::Tokenizer(Pipeline pipeline, TokenizerFacts facts)
 Tokenizer::~Tokenizer() = default;
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text) const {
-  return pipeline_->encode(text);
+  EncodeMemory memory;
+  return pipeline_->encode(text, memory);
+}
+
+std::vector<TokenId> Tokenizer::encode(std::string_view text, EncodeMemory& memory) const {
+  return pipeline_->encode(text, memory);
 }
 
 std::vector<TokenId> Tokenizer::encode_with_special(std::string_view text) const {
-  std::vector<TokenId> ids = pipeline_->encode(text);
+  std::vector<TokenId> ids = encode(text);
   const SpecialFrame& frame = pipeline_->frame;
   ids.insert(ids.begin(), frame.before.begin(), frame.before.end());
   ids.insert(ids.end(), frame.after.begin(), frame.after.end());

@@ -16,6 +16,7 @@
 
 namespace assay {
 
+struct EncodeMemory;  // encode_memory.h
 struct Pipeline;
 
 // What the files beside the vocabulary say about a tokenizer.
@@ -38,6 +39,8 @@ class Tokenizer {
   // express a text and has no unknown token (Unigram), or where a regular expression of the tokenizer exceeds its
   // limits.
   std::vector<TokenId> encode(std::string_view text) const;
+  // The same ids, sooner: `memory` is one thread's and has seen no other tokenizer.
+  std::vector<TokenId> encode(std::string_view text, EncodeMemory& memory) const;
   // With the tokens that tokenizer.json's own post-processor puts around (for GGUF: BOS and EOS where it says so). Not
   // always what a harness wants: see add_bos.
   std::vector<TokenId> encode_with_special(std::string_view text) const;

@@ -284,7 +284,8 @@ TEST_CASE("rolling windows cover a text once: the first from BOS, the last with 
   const std::string text = "Once upon a time, there was a little girl named Lily.";
   const auto tokens = tokenizer->encode(text);
   const int total = static_cast<int>(tokens.size());
-  const auto encoded = encode_request(*tokenizer, rolling(text), 8);
+  EncodeMemory memory;
+  const auto encoded = encode_request(*tokenizer, rolling(text), 8, memory);
   int asked = 0;
   for (const ScoredTokens& window : encoded.scored) {
     const int length = static_cast<int>(window.tokens.size());
