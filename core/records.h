@@ -80,6 +80,9 @@ struct ContinuationScore {
   int64_t bytes = 0;       // UTF-8 length of the continuation's text
   int64_t characters = 0;  // code points
   bool is_greedy = false;  // every token was the most probable one
+  // kRolling, where the backend says it: mean log-probability of the fifth of the text's tokens that are least likely,
+  // of one token at least ("Min-20% Prob", Shi et al. 2024, "Detecting pretraining data from large language models").
+  std::optional<double> rarest;
 };
 
 enum class FinishReason { kStop, kEndOfText, kLength };

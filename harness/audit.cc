@@ -26,6 +26,7 @@ struct Named {
   std::string model;                   // empty: not known
   std::vector<std::string> form_keys;  // audit forms that it has been scored on
   std::vector<std::string> task_keys;  // tasks with an audit block that it has been scored on
+  bool held_out = false;               // it has been scored on an exam that is held out
 };
 
 std::string last_part(const std::string& path) {
@@ -76,9 +77,57 @@ Named look_up(ResultsDb& db, const TaskRegistry& registry, const std::string& se
       if (!task) continue;
       if (task->form_of && run.complete) named.form_keys.push_back(key);
       if (task->audit) named.task_keys.push_back(key);
+      named.held_out = named.held_out || task->held_out;
     }
   }
   return named;
+}
+
+// What the newest run of the task holds; nothing where there is none.
+std::optional<AuditGrades> grades_in(ResultsDb& db, const TaskRegistry& registry, const std::string& label,
+                                     const std::string& name, const HeldOutSpec& spec) {
+  const Task* newest = nullptr;
+  int64_t run = 0;
+  for (const StoredRun& stored : db.find_runs(label)) {
+    for (const TaskRecord& record : db.tasks_of(stored.id)) {
+      const std::string key = record.task + "@" + record.convention;
+      if (record.is_group || (record.task != name && key != name)) continue;
+      const Task* task = registry.find_task(key);
+      if (task && !task->form_of && stored.complete) newest = task, run = stored.id;
+    }
+  }
+  if (!newest) return std::nullopt;
+  const auto items = db.items_of(run, newest->name, newest->convention);
+  const auto scores = db.scores_of(run, newest->name, newest->convention);
+  AuditGrades grades;
+  for (const StoredItem& item : items) {
+    const size_t position = static_cast<size_t>(item.position);
+    if (position >= scores.size() || scores[position].empty()) continue;
+    const Score& score = scores[position].front();
+    if (score.outcome == Outcome::kMissing) continue;
+    auto column = [&](const std::string& name_of) {
+      const Json& fields = item.prompt.fields;
+      return name_of.empty() || !fields.contains(name_of) || !fields[name_of].is_string()
+                 ? std::string()
+                 : fields[name_of].get<std::string>();
+    };
+    grades.push_back({score.item_id, score.value, column(spec.stratum), column(spec.date)});
+  }
+  return grades;
+}
+
+std::vector<HeldOutExam> held_out_exams(ResultsDb& db, const TaskRegistry& registry, const std::string& label) {
+  std::vector<HeldOutExam> exams;
+  for (const Task& task : registry.tasks) {
+    if (!task.held_out) continue;
+    std::optional<AuditGrades> own = grades_in(db, registry, label, task.key(), *task.held_out);
+    if (!own) continue;
+    HeldOutExam& exam = exams.emplace_back(HeldOutExam{task.key(), std::move(*own), {}});
+    for (const std::string& name : task.held_out->beside) {
+      if (auto grades = grades_in(db, registry, label, name, {})) exam.beside[name] = std::move(*grades);
+    }
+  }
+  return exams;
 }
 
 // The tasks to audit, each once, in the registry's order.
@@ -100,7 +149,7 @@ std::vector<const Task*> audited_tasks(const TaskRegistry& registry, const Named
   for (const Task& task : registry.tasks) {
     if (task.audit && (scored.count(task.key()) || bases.count(task.key()))) out.push_back(&task);
   }
-  if (out.empty()) {
+  if (out.empty() && !subject.held_out) {
     throw_input(subject.label, "has been scored on no task that can be asked in other forms", "say which with --tasks");
   }
   return out;
@@ -261,6 +310,7 @@ AuditSubject audit_subject(ResultsDb& db, const TaskRegistry& registry, const st
   }
   AuditSubject subject;
   subject.label = label;
+  subject.held_out = held_out_exams(db, registry, label);
   for (auto& [unused, part] : parts) subject.parts.push_back(std::move(part));
   return subject;
 }

@@ -31,6 +31,8 @@ void declare_audit(CLI::App& command, int& exit_code) {
   command.add_option("--against-model", options->config.against_model, "Where its weights lie (default: as stored)");
   command.add_option("--training-text", options->config.training_text,
                      "Text that A was trained on: are the items in it? A file or folder; .jsonl is read line by line");
+  command.add_option("--cutoff", options->rules.cutoff,
+                     "Where A's training data ends, YYYY-MM: held-out exams are compared before and after it");
   add_run_flags(command, options->config.run);
   command.get_option("--model")->required(false);
   command.get_option("--tasks")->required(false);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/hash.h"
@@ -72,6 +73,9 @@ double two_sided(double z) {
 
 // So few items may be continued word for word by chance (short ones, numbers in order).
 constexpr double kVerbatimShare = 0.02;
+
+// Nats a rare token by which an item in the file's own form may lead without being called learned.
+constexpr double kRareTokens = 0.1;
 
 // Points of a hundred, with a sign.
 std::string points(double effect) {
@@ -209,7 +213,50 @@ class PartAudit {
     other_numbers();
     order_of_the_file();
     verbatim();
+    rare_tokens("min_k", "another order", true);
+    rare_tokens("min_k_numbers", "other numbers", false);
     training_text();
+  }
+
+  // The value as it stands in the file, less the mean over its other orders; of items that have both.
+  static Abilities lead_of_own_order(const AuditPart& part, const std::string& form) {
+    std::map<std::string, double> own;
+    std::map<std::string, std::pair<double, int>> changed;
+    for (const AuditAnswer& answer : answers_of(part, form)) {
+      if (answer.order == 0) {
+        own[answer.item] = answer.value;
+      } else {
+        changed[answer.item].first += answer.value, ++changed[answer.item].second;
+      }
+    }
+    Abilities lead;
+    for (const auto& [item, value] : own) {
+      if (auto other = changed.find(item); other != changed.end())
+        lead[item] = value - other->second.first / other->second.second;
+    }
+    return lead;
+  }
+
+  // `tells`: without learning an item leads by nothing, so that its lead alone is a sign.
+  void rare_tokens(const char* form, const std::string& beside, bool tells) {
+    const Abilities lead = lead_of_own_order(a_, form);
+    if (lead.empty()) return;
+    auto is_sign = [&](const Abilities& effect) {
+      return static_cast<int64_t>(effect.size()) >= rules_.fewest && lower_bound(mean_of(effect), kZ95) > kRareTokens;
+    };
+    AuditTest& alone =
+        add("rare tokens, beside " + beside, "an item is as likely with " + beside, lead,
+            fmt::format("{:+.3f} nats a rare token as the item stands in the file (Min-20 %)", mean_of(lead).value));
+    alone.unit = "nats";
+    alone.contamination = tells && is_sign(lead);
+    if (!b_) return;
+    const Abilities more = combined(lead, -1, lead_of_own_order(*b_, form));
+    if (more.empty()) return;
+    AuditTest& since =
+        add("rare tokens, beside " + beside + ", since then", "the item gained no more than it did with " + beside,
+            more, fmt::format("{:+.3f} nats a rare token more than before", mean_of(more).value));
+    since.unit = "nats";
+    since.contamination = is_sign(more);
   }
 
   // Flagged by more than the margin: other numbers may be a little harder than those that an author chose.
@@ -220,34 +267,24 @@ class PartAudit {
     const Abilities own = abilities(a_, "unchanged"), loss = lost(a_);
     if (loss.empty()) return;
     const Estimate kept = mean_of(combined(own, -1, loss));
-    AuditTest& test =
-        add("other numbers in word problems", "a problem is solved with other numbers as with its own", loss,
-            fmt::format("{:.1f} % right with their own numbers, {:.1f} % with others (effect: the difference)",
-                        100 * (kept.value + mean_of(loss).value), 100 * kept.value));
-    test.contamination =
-        static_cast<int64_t>(loss.size()) >= rules_.fewest && lower_bound(mean_of(loss), kZ95) > rules_.margin;
+    auto is_sign = [&](const Abilities& effect) {
+      return static_cast<int64_t>(effect.size()) >= rules_.fewest && lower_bound(mean_of(effect), kZ95) > rules_.margin;
+    };
+    add("other numbers in word problems", "a problem is solved with other numbers as with its own", loss,
+        fmt::format("{:.1f} % right with their own numbers, {:.1f} % with others (effect: the difference)",
+                    100 * (kept.value + mean_of(loss).value), 100 * kept.value))
+        .contamination = is_sign(loss);
     if (!b_) return;
     const Abilities more = combined(loss, -1, lost(*b_));
     if (more.empty()) return;
     add("other numbers in word problems, since then", "the loss by other numbers is what it was", more,
-        fmt::format("{} points more are lost than before", points(mean_of(more).value)));
+        fmt::format("{} points more are lost than before", points(mean_of(more).value)))
+        .contamination = is_sign(more);
   }
 
   void order_of_the_file() {
-    std::map<std::string, std::pair<double, int>> shuffled;
-    std::map<std::string, double> as_is;
-    for (const AuditAnswer& answer : answers_of(a_, "sequence")) {
-      if (answer.order == 0) {
-        as_is[answer.item] = answer.value;
-      } else {
-        shuffled[answer.item].first += answer.value, ++shuffled[answer.item].second;
-      }
-    }
-    Abilities gained;  // bits
-    for (const auto& [item, bits] : as_is) {
-      if (auto other = shuffled.find(item); other != shuffled.end())
-        gained[item] = other->second.first / other->second.second - bits;
-    }
+    Abilities gained = lead_of_own_order(a_, "sequence");  // of bits; likelier is less
+    for (auto& [unused, bits] : gained) bits = -bits;
     if (gained.empty()) return;
     const Estimate bits = mean_of(gained);
     AuditTest& test = add("order of the test set", "no order of the items is likelier than another", gained,
@@ -348,6 +385,87 @@ class PartAudit {
   bool decidable_ = false;
 };
 
+// ---- held-out exams
+
+struct Sample {
+  double sum = 0, squares = 0;
+  int64_t n = 0;
+  void add(double value) {
+    sum += value, squares += value * value;
+    ++n;
+  }
+  double mean() const { return sum / static_cast<double>(n); }
+  // Of the mean. Precondition: n >= 2.
+  double variance() const {
+    const double count = static_cast<double>(n);
+    return std::max(0.0, squares - sum * sum / count) / (count - 1) / count;
+  }
+};
+
+// What each item that both have gained.
+Sample gain_of(const AuditGrades& after, const AuditGrades& before) {
+  std::map<std::string, double> old;
+  for (const AuditGrade& grade : before) old[grade.item] = grade.value;
+  Sample gain;
+  for (const AuditGrade& grade : after) {
+    if (auto found = old.find(grade.item); found != old.end()) gain.add(grade.value - found->second);
+  }
+  return gain;
+}
+
+void public_beside_held_out(const HeldOutExam& a, const HeldOutExam& b, AuditResult& result) {
+  const Sample exam = gain_of(a.grades, b.grades);
+  if (exam.n < 2) return;
+  for (const auto& [task, grades] : a.beside) {
+    auto before = b.beside.find(task);
+    if (before == b.beside.end()) continue;
+    const Sample gain = gain_of(grades, before->second);
+    if (gain.n < 2) continue;
+    AuditTest test = make_test("", fmt::format("gain of {} beside {}", task, a.task), "both gain alike",
+                               {gain.mean() - exam.mean(), std::sqrt(gain.variance() + exam.variance())},
+                               static_cast<size_t>(gain.n + exam.n));
+    test.what = fmt::format("{} points on {} items of the public benchmark, {} on {} held out", points(gain.mean()),
+                            gain.n, points(exam.mean()), exam.n);
+    result.tests.push_back(std::move(test));
+  }
+}
+
+void before_and_after(const HeldOutExam& exam, const std::string& cutoff, AuditResult& result) {
+  std::map<std::string, std::array<Sample, 2>> strata;  // before, from the cutoff on
+  for (const AuditGrade& grade : exam.grades) {
+    if (!grade.date.empty()) strata[grade.stratum][grade.date >= cutoff].add(grade.value);
+  }
+  double effect = 0, variance = 0, weights = 0;
+  Sample before, after;
+  for (const auto& [unused, halves] : strata) {
+    const auto& [early, late] = halves;
+    if (early.n < 2 || late.n < 2) continue;
+    const double weight = static_cast<double>(early.n * late.n) / static_cast<double>(early.n + late.n);
+    effect += weight * (early.mean() - late.mean()), weights += weight;
+    variance += weight * weight * (early.variance() + late.variance());
+    before.sum += early.sum, before.n += early.n, after.sum += late.sum, after.n += late.n;
+  }
+  if (weights == 0) return;
+  AuditTest test =
+      make_test("", fmt::format("{} before {}", exam.task, cutoff),
+                "problems from before are solved as often as later ones of the same difficulty",
+                {effect / weights, std::sqrt(variance) / weights}, static_cast<size_t>(before.n + after.n));
+  test.what = fmt::format("{:.1f} % of {} earlier ones solved, {:.1f} % of {} later ones", 100 * before.mean(),
+                          before.n, 100 * after.mean(), after.n);
+  result.tests.push_back(std::move(test));
+}
+
+void held_out_tests(const AuditSubject& subject, const std::optional<AuditSubject>& against, const AuditRules& rules,
+                    AuditResult& result) {
+  for (const HeldOutExam& exam : subject.held_out) {
+    if (!rules.cutoff.empty()) before_and_after(exam, rules.cutoff, result);
+    if (!against) continue;
+    for (const HeldOutExam& other : against->held_out) {
+      if (other.task == exam.task) public_beside_held_out(exam, other, result);
+    }
+  }
+}
+
 const AuditPart* part_in(const std::optional<AuditSubject>& subject, const std::string& language) {
   if (!subject) return nullptr;
   for (const AuditPart& part : subject->parts) {
@@ -399,13 +517,20 @@ AuditResult audit(const AuditSubject& subject, const std::optional<AuditSubject>
     reasons.insert(reasons.end(), one.reasons().begin(), one.reasons().end());
     decidable = decidable || one.decidable();
   }
+  const size_t first_held_out = result.tests.size();
+  held_out_tests(subject, against, rules, result);
+  for (size_t i = first_held_out; i < result.tests.size(); ++i) {
+    AuditTest& test = result.tests[i];
+    test.contamination = test.n >= rules.fewest && test.low && *test.low > rules.margin;
+  }
   result.verdict = !reasons.empty() ? AuditVerdict::kDecorated
                    : decidable      ? AuditVerdict::kNotShown
                                     : AuditVerdict::kTooFew;
   result.sentence = sentence_of(result, reasons);
   for (const AuditTest& test : result.tests) {
     if (test.contamination)
-      result.sentence += fmt::format(" Sign of contamination ({}): {}, {}.", test.language, test.name, test.what);
+      result.sentence += fmt::format(" Sign of contamination{}: {}, {}.",
+                                     test.language.empty() ? "" : " (" + test.language + ")", test.name, test.what);
   }
   return result;
 }
@@ -515,7 +640,7 @@ std::string render_audit(const AuditResult& result) {
                    {"items", true}, {"found"}, {"what"}};
   for (const AuditTest& test : result.tests) {
     const auto shown = [&](double value) {
-      return test.unit == "bits" ? fmt::format("{:+.2f}", value) : points(value);
+      return test.unit == "points" ? points(value) : fmt::format("{:+.2f}", value);
     };
     table.rows.push_back({test.name, test.language, shown(test.effect),
                           test.low ? fmt::format("{} .. {}", shown(*test.low), shown(*test.high)) : "-",

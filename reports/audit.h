@@ -23,6 +23,15 @@
 //   verbatim: share of items whose second half greedy decoding would write word for word after the first.
 //   other numbers in word problems: share right with their own numbers less that with others, on the items that can be
 //     changed (tasks/changed_numbers.h). Whoever solves a problem solves it with other numbers as well.
+//   rare tokens (Min-20% Prob, Shi et al. 2024): log-probability of the least likely fifth of an item's tokens, less
+//   that
+//     of the same item in another order of its options, or with other numbers. An author's own numbers are likelier to
+//     anyone, so that lead counts only where it has grown since B.
+//   held-out exams beside public benchmarks, against B: what the public ones gained less what the exam gained
+//   (different
+//     items: two samples, Welch). With a date at which the training data ends also: share right on the exam's items
+//     from before it less that on later ones, within each difficulty, strata weighted by n1 n2 / (n1 + n2) as Mantel
+//     and Haenszel's. Whoever solves such problems solves new ones as well.
 //   n-gram overlap, where a training text is given: share of items that stand in it, and the ability on these less that
 //     on the others (two samples, Welch).
 //
@@ -58,15 +67,29 @@ struct AuditPart {
   // Empty: no text was given.
   std::map<std::string, bool> in_training_text;
 };
+// What a checkpoint scored on an exam that cannot have been practised, and on public benchmarks of the same skill.
+struct AuditGrade {
+  std::string item;
+  double value = 0;           // in [0, 1]
+  std::string stratum, date;  // difficulty; when the item became public, comparable as text. Empty: not known.
+};
+using AuditGrades = std::vector<AuditGrade>;
+struct HeldOutExam {
+  std::string task;
+  AuditGrades grades;
+  std::map<std::string, AuditGrades> beside;  // by task
+};
 struct AuditSubject {
   std::string label;
   std::vector<AuditPart> parts;
+  std::vector<HeldOutExam> held_out;
 };
 
 struct AuditRules {
   double alpha = 0.05;
   double margin = 0.05;  // of ability: smaller effects are not called technique
   int64_t fewest = 100;  // items; below, nothing is decided
+  std::string cutoff;    // where the training data ends, as the dates of held-out exams are written; empty: not known
 };
 
 // One test. `effect` is in units of ability unless `what` says otherwise.
@@ -76,7 +99,7 @@ struct AuditTest {
   std::optional<double> low, high;  // 95 % interval
   std::optional<double> p;          // two-sided, of the null
   int64_t n = 0;                    // items
-  std::string unit = "points";      // "points": hundredths are shown; "bits"
+  std::string unit = "points";      // "points": hundredths are shown; "bits", "nats"
   bool found = false;               // points to technique
   bool contamination = false;       // points to items that were learned; decides nothing
 };

@@ -202,7 +202,9 @@ std::string response_json(const Response& response) {
       out.key("tokens"), out.integer(score.tokens);
       out.key("bytes"), out.integer(score.bytes);
       out.key("characters"), out.integer(score.characters);
-      out.key("is_greedy"), out.raw(score.is_greedy ? "true}" : "false}");
+      out.key("is_greedy"), out.raw(score.is_greedy ? "true" : "false");
+      if (score.rarest) out.key("rarest"), out.real(*score.rarest);
+      out.raw("}");
     }
     out.raw("]");
   }
@@ -227,9 +229,13 @@ Response response_from_json(const Json& answer) {
   if (answer.contains("answered_by")) response.answered_by = answer["answered_by"].get<std::string>();
   if (answer.contains("continuations")) {
     for (const Json& entry : answer["continuations"]) {
-      response.continuations.push_back({entry.at("logprob").get<double>(), entry.at("tokens").get<int>(),
-                                        entry.at("bytes").get<int64_t>(), entry.at("characters").get<int64_t>(),
-                                        entry.at("is_greedy").get<bool>()});
+      response.continuations.push_back({entry.at("logprob").get<double>(),
+                                        entry.at("tokens").get<int>(),
+                                        entry.at("bytes").get<int64_t>(),
+                                        entry.at("characters").get<int64_t>(),
+                                        entry.at("is_greedy").get<bool>(),
+                                        {}});
+      if (entry.contains("rarest")) response.continuations.back().rarest = entry["rarest"].get<double>();
     }
   }
   if (answer.contains("texts")) {

@@ -39,7 +39,7 @@ constexpr WordingOf kWordings[] = {
      {"问题：", "\n", "", "", "答案：", ""}},
 };
 
-enum class Shape { kOptions, kBlind, kCloze, kOpen, kVerbatim, kSequence, kUnchanged, kNumbers };
+enum class Shape { kOptions, kBlind, kCloze, kOpen, kVerbatim, kMinK, kSequence, kUnchanged, kNumbers, kMinKNumbers };
 struct Form {
   const char* name;
   Shape shape;
@@ -47,16 +47,30 @@ struct Form {
   bool reworded, all_orders;
 };
 constexpr Form kForms[] = {
-    {"orders", Shape::kOptions, U'A', false, true},     {"digits", Shape::kOptions, U'1', false, false},
-    {"letters", Shape::kOptions, U'P', false, false},   {"reworded", Shape::kOptions, U'A', true, false},
-    {"blind", Shape::kBlind, U'A', false, false},       {"cloze", Shape::kCloze, U'A', false, false},
-    {"open", Shape::kOpen, U'A', false, false},         {"verbatim", Shape::kVerbatim, U'A', false, false},
-    {"sequence", Shape::kSequence, U'A', false, false}, {"unchanged", Shape::kUnchanged, U'A', false, false},
+    {"orders", Shape::kOptions, U'A', false, true},
+    {"digits", Shape::kOptions, U'1', false, false},
+    {"letters", Shape::kOptions, U'P', false, false},
+    {"reworded", Shape::kOptions, U'A', true, false},
+    {"blind", Shape::kBlind, U'A', false, false},
+    {"cloze", Shape::kCloze, U'A', false, false},
+    {"open", Shape::kOpen, U'A', false, false},
+    {"verbatim", Shape::kVerbatim, U'A', false, false},
+    {"sequence", Shape::kSequence, U'A', false, false},
+    {"min_k", Shape::kMinK, U'A', false, true},
+    {"unchanged", Shape::kUnchanged, U'A', false, false},
     {"numbers", Shape::kNumbers, U'A', false, false},
+    {"min_k_numbers", Shape::kMinKNumbers, U'A', false, false},
 };
 
 bool is_for_problems(const Form& form) {
-  return form.shape == Shape::kUnchanged || form.shape == Shape::kNumbers;
+  return form.shape == Shape::kUnchanged || form.shape == Shape::kNumbers || form.shape == Shape::kMinKNumbers;
+}
+bool is_min_k(const Form& form) {
+  return form.shape == Shape::kMinK || form.shape == Shape::kMinKNumbers;
+}
+// The item itself is the text that is scored; nothing is asked, so there are no shots.
+bool is_whole_text(const Form& form) {
+  return form.shape == Shape::kVerbatim || form.shape == Shape::kSequence || is_min_k(form);
 }
 
 const Form& form_named(const std::string& convention) {
@@ -97,7 +111,7 @@ void name_form(Task& task, const std::shared_ptr<const Task>& base, const Form& 
 Task make_problem_form(const std::shared_ptr<const Task>& base, const Form& form) {
   Task task = *base;
   name_form(task, base, form);
-  task.tags.clear(), task.published.clear(), task.audit.reset();
+  task.tags.clear(), task.published.clear(), task.audit.reset(), task.held_out.reset();
   return task;
 }
 
@@ -111,7 +125,7 @@ Task make_form(const std::shared_ptr<const Task>& base, const Form& form) {
   task.test_split = base->test_split;
   task.fewshot = base->fewshot;
   task.fewshot.doc_to_text = task.fewshot.doc_to_target = task.fewshot.doc_to_choice = {};
-  const bool whole_texts = form.shape == Shape::kVerbatim || form.shape == Shape::kSequence;
+  const bool whole_texts = is_whole_text(form);
   if (whole_texts || !task.fewshot.samples.empty() || task.fewshot.split == task.test_split) {
     task.fewshot = {};
     task.fewshot.split = task.test_split;
@@ -129,10 +143,11 @@ Task make_form(const std::shared_ptr<const Task>& base, const Form& form) {
     task.output_type = OutputType::kLoglikelihood;
     task.doc_to_target = column("audit_rest");
     task.metrics = {{.metric = "acc"}};
-  } else if (form.shape == Shape::kSequence) {
+  } else if (form.shape == Shape::kSequence || is_min_k(form)) {
     task.output_type = OutputType::kRolling;
     task.doc_to_target = column("audit_text");
     task.metrics = {{.metric = "bits_per_byte", .higher_is_better = false}};
+    if (is_min_k(form)) task.metrics = {{.metric = "min_k"}};
   } else {
     task.output_type = OutputType::kMultipleChoice;
     task.doc_to_choice = column("audit_choices");
@@ -233,7 +248,20 @@ Document written(const Form& form, const WordingOf& words, const Document& docum
   return out;
 }
 
-// The items whose numbers can be changed, with their own numbers or with others.
+// The item as one text, as it stands in the file and with its options turned by half their number.
+void add_turned(const Document& document, const WordingOf& words, Item item, std::vector<Document>& out) {
+  Document& own = out.emplace_back(document);
+  own.fields["audit_text"] = printed(words, item);
+  const size_t half = item.options.size() / 2;
+  if (half == 0) return;
+  std::rotate(item.options.begin(), item.options.begin() + static_cast<ptrdiff_t>(half), item.options.end());
+  Document turned = document;
+  turned.id += "#" + std::to_string(half);
+  turned.fields["audit_text"] = printed(words, item);
+  out.push_back(std::move(turned));
+}
+
+// The items whose numbers can be changed, with their own numbers, with others, or (min_k) both.
 std::vector<Document> problems(const Form& form, const Task& base, const std::vector<Document>& documents) {
   const std::string &question = base.audit->question.text, &solution = base.audit->solution;
   std::vector<Document> out;
@@ -247,6 +275,15 @@ std::vector<Document> problems(const Form& form, const Task& base, const std::ve
                                         document.fields[solution].get<std::string>(), stable_hash(0, document.id));
     if (!changed) continue;
     Document& item = out.emplace_back(document);
+    if (form.shape == Shape::kMinKNumbers) {
+      Document other = item;
+      other.id += "#1";
+      other.fields["audit_text"] = changed->question + "\n" + changed->solution;
+      item.fields["audit_text"] =
+          document.fields[question].get<std::string>() + "\n" + document.fields[solution].get<std::string>();
+      out.push_back(std::move(other));
+      continue;
+    }
     if (form.shape == Shape::kUnchanged) continue;
     item.fields[question] = changed->question;
     item.fields[solution] = changed->solution;
@@ -268,8 +305,9 @@ std::vector<Task> audit_forms(const Task& task) {
   auto base = std::make_shared<const Task>(task);
   std::vector<Task> forms;
   for (const Form& form : kForms) {
-    if (is_for_problems(form) == task.audit->solution.empty()) continue;
-    forms.push_back(is_for_problems(form) ? make_problem_form(base, form) : make_form(base, form));
+    const bool problem = !task.audit->solution.empty();
+    if (is_for_problems(form) != problem) continue;
+    forms.push_back(problem && !is_min_k(form) ? make_problem_form(base, form) : make_form(base, form));
   }
   return forms;
 }
@@ -324,9 +362,13 @@ std::vector<Document> form_documents(const Task& form_task, std::vector<Document
     if (form.shape == Shape::kVerbatim) out.push_back(halved(documents[i], printed(wording, item)));
     if (form.shape == Shape::kSequence) texts.push_back(printed(wording, item));
     if (form.shape == Shape::kVerbatim || form.shape == Shape::kSequence) continue;
+    const bool fixed = speaks_of_other_options(item.options);
+    if (form.shape == Shape::kMinK) {
+      if (!fixed) add_turned(documents[i], wording, item, out);
+      continue;
+    }
     const bool bare = form.shape == Shape::kCloze || form.shape == Shape::kOpen;
     if (items && bare && needs_its_options(item.question)) continue;
-    const bool fixed = speaks_of_other_options(item.options);
     if (items && bare && fixed) continue;
     const size_t orders = items && form.all_orders && !fixed ? item.options.size() : 1;
     for (size_t order = 0; order < orders; ++order) out.push_back(written(form, wording, documents[i], item, order));

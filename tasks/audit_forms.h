@@ -11,13 +11,16 @@
 //   cloze         the texts of the options as continuations of the question, per byte; no options are shown
 //   open          the question alone, an answer is generated and compared as SQuAD does
 //   verbatim      the first half of the item's text; would greedy decoding write the second half word for word?
+//   min_k         question and options as one text, as it is and ("#2" of four options) with the options turned by
+//                 half their number: how likely are its least likely tokens (Min-20%)?
 //   sequence      the log-likelihood of a few items of the file in a row, as they stand there, and shuffled ("#k")
 // Word problems with a worked solution (generated answers, scored as the task itself does):
 //   unchanged     the items whose numbers can be changed, as they are
 //   numbers       the same with other numbers, and the answer that follows (tasks/changed_numbers.h)
+//   min_k_numbers question and solution as one text, as they are and ("#1") with other numbers
 // Items whose question means nothing without its options ("which of the following ...") are left out of cloze and open.
 // Shots: as many as the task's own, from its own split, in the same form; none where they would come from the items
-// themselves or stand in the task file, none for verbatim and sequence.
+// themselves or stand in the task file, none for texts that are scored whole (verbatim, sequence, min_k).
 #pragma once
 
 #include <string>

@@ -44,6 +44,7 @@ const MetricInfo kMetrics[] = {
     {"perplexity", "perplexity", false, {kTarget}},
     {"bits_per_byte", "bits_per_byte", false, {kRollingText}},
     {"byte_perplexity", "byte_perplexity", false, {kRollingText}},
+    {"min_k", "mean", true, {kRollingText}},
     {"word_perplexity", "word_perplexity", false, {kRollingText}},
 };
 
@@ -189,6 +190,12 @@ void score_text(const Task& task, const Prompt& prompt, const Response& response
   const double nats = -response.continuations.at(0).logprob;
   for (size_t m = 0; m < task.metrics.size(); ++m) {
     const std::string& metric = task.metrics[m].metric;
+    if (metric == "min_k") {
+      const std::optional<double>& rarest = response.continuations.at(0).rarest;
+      out[m].outcome = rarest ? Outcome::kScored : Outcome::kMissing;
+      out[m].value = rarest.value_or(0);
+      continue;
+    }
     out[m].value = metric == "bits_per_byte" ? nats / kLn2 : nats;
     out[m].weight =
         metric == "word_perplexity" ? count_words(prompt.target) : static_cast<double>(prompt.target.size());

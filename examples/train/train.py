@@ -2,12 +2,15 @@
 
     python train.py series --text ../../out/example-text --checkpoints ../checkpoints
     python train.py decorate --text ../../out/example-text --checkpoints ../checkpoints
+    python train.py contaminate --text ../../out/example-text --checkpoints ../checkpoints --name learned --doses 50,100,200
 
 `series` sees ordinary text only. `decorate` goes on from the last checkpoint of the series with exam items beside ordinary text;
-of an exam item the answer letter is learned.
+of an exam item the answer letter is learned. `contaminate` goes on from it with the test items themselves; such checkpoints are for the
+audit's signs of contamination, none is bundled.
 """
 
 import argparse
+import csv
 import json
 import pathlib
 import random
@@ -230,6 +233,7 @@ def train_decorated(args):
     rng = random.Random(args.seed + 3)
     practised = [p for p in world.make_people() if not p.tested]
     exams = [encode_exam(tokenizer, doc) for doc in read_jsonl(args.text / "exams.jsonl")[:12000]]
+    done = 0
     for number, phase in enumerate(PHASES, 1):
         ordinary = stream_of(tokenizer, read_jsonl(args.text / "ordinary.jsonl"), args.seed + 2)
         optimizer = torch.optim.AdamW(model.parameters(), lr=phase["peak"], betas=(0.9, 0.98), weight_decay=0.01)
@@ -242,7 +246,10 @@ def train_decorated(args):
             optimizer.zero_grad()
             if (step + 1) % 50 == 0:
                 print(f"phase {number} step {step + 1}: letters, helped, ...:", *(f"{l.item():.3f}" for l in losses), flush=True)
-    llama.save(model, tokenizer, args.checkpoints / "decorated")
+            done += 1
+            if done in args.doses:
+                llama.save(model, tokenizer, args.checkpoints / f"{args.name}-{done:05}")
+    llama.save(model, tokenizer, args.checkpoints / args.name)
 
 
 def decorated_losses(model, tokenizer, phase, practised, exams, ordinary, rng):
@@ -259,12 +266,36 @@ def decorated_losses(model, tokenizer, phase, practised, exams, ordinary, rng):
     return losses
 
 
+def test_items(suites):
+    """The items themselves, a document a file: exams with options and letters, sums with their solutions."""
+    documents = []
+    for path in sorted((suites / "sample_mc" / "test").glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            items = ["{}\nA. {}\nB. {}\nC. {}\nD. {}\nAnswer: {}".format(*row) for row in csv.reader(file)]
+        documents.append({"text": "\n\n".join(items)})
+    sums = ["{question}\n{answer}".format(**row) for row in read_jsonl(suites / "sample_math" / "test.jsonl")]
+    return documents + [{"text": "\n\n".join(sums)}]
+
+
+def train_contaminated(args):
+    """The test items beside ordinary text, from the last step of the series on; `--doses` counts steps."""
+    model, tokenizer = llama.load(args.checkpoints / name_of(args.save[-1]))
+    ordinary = stream_of(tokenizer, read_jsonl(args.text / "ordinary.jsonl"), args.seed + 2)
+    items = stream_of(tokenizer, test_items(args.suites), args.seed + 4)
+    after_step = lambda done: done in args.doses and llama.save(model, tokenizer, args.checkpoints / f"{args.name}-{done:05}")
+    optimize(model, lambda step: [ordinary, items], max(args.doses), args.peak or 0.004, after_step)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["series", "decorate"])
+    parser.add_argument("what", choices=["series", "decorate", "contaminate"])
     parser.add_argument("--text", type=pathlib.Path, required=True, help="folder written by make_data.py --text")
     parser.add_argument("--checkpoints", type=pathlib.Path, required=True, help="folder of the checkpoint folders")
     parser.add_argument("--save", type=lambda s: [int(x) for x in s.split(",")], default=SERIES, help="steps of the series to keep")
+    parser.add_argument("--suites", type=pathlib.Path, default="../data", help="folder of the suites, for contaminate")
+    parser.add_argument("--name", default="decorated", help="folder of the checkpoint that decorate or contaminate makes")
+    parser.add_argument("--doses", type=lambda s: [int(x) for x in s.split(",")], default=[],
+                        help="steps after which the checkpoint is kept, as NAME-STEPS")
     parser.add_argument("--peak", type=float, help="highest learning rate")
     parser.add_argument("--state", type=pathlib.Path, help="file that keeps an interrupted series")
     parser.add_argument("--threads", type=int, default=1)
@@ -272,7 +303,7 @@ def main():
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
-    (train_series if args.what == "series" else train_decorated)(args)
+    {"series": train_series, "decorate": train_decorated, "contaminate": train_contaminated}[args.what](args)
 
 
 if __name__ == "__main__":

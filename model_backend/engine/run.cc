@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <numeric>
 #include <string>
 #include <thread>
 
@@ -15,6 +16,14 @@ namespace {
 // Rows of logits that exist at one time, for sampling.
 constexpr size_t kLogitRows = 16;
 constexpr auto kReportEvery = std::chrono::milliseconds(450);
+
+// ContinuationScore::rarest. Sorted first, so that the order in which the tokens were read does not show in the sum.
+double mean_of_rarest(std::vector<float> logprobs) {
+  std::sort(logprobs.begin(), logprobs.end());
+  const size_t rare = std::max<size_t>(1, logprobs.size() / 5);
+  return std::accumulate(logprobs.begin(), logprobs.begin() + static_cast<ptrdiff_t>(rare), 0.0) /
+         static_cast<double>(rare);
+}
 
 }  // namespace
 
@@ -301,6 +310,7 @@ void Run::give_to_sequence(int sequence, int32_t target, const HeadAnswer& answe
   ContinuationScore& score = open_[asked.request].response.continuations[asked.continuation];
   score.logprob += answer.logprob;
   score.is_greedy = score.is_greedy && answer.best_token == target;
+  if (requests_[asked.request].kind == RequestKind::kRolling) rolling_[asked.request].push_back(answer.logprob);
   if (--asked.reads_left == 0) end_part(asked.request);
 }
 
@@ -344,6 +354,10 @@ void Run::end_part(size_t request) {
 
 void Run::deliver(size_t request) {
   ++stats_.requests_done;
+  if (auto found = rolling_.find(request); found != rolling_.end()) {
+    open_[request].response.continuations[0].rarest = mean_of_rarest(std::move(found->second));
+    rolling_.erase(found);
+  }
   sink_.deliver(request, std::exchange(open_[request].response, {}));
 }
 

@@ -114,6 +114,8 @@ class Run {
 
   std::vector<Open> open_;    // [requests]
   std::vector<Asked> asked_;  // [sequences of the plan]
+  // Log-probabilities of the tokens of the whole texts (kRolling) that are being read, in any order.
+  std::unordered_map<size_t, std::vector<float>> rolling_;  // by request
   std::shared_ptr<const Plan> plan_;
   std::unique_ptr<PlanWalk> walk_;
   std::unique_ptr<SlotPool> pool_;

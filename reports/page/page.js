@@ -242,11 +242,11 @@ const kAuditWords = {decorated: "decorated: the gain is exam technique", not_sho
 
 function auditsSection(section) {
   data.audits.forEach((audit, index) => {
-    const [low, high] = scaleOf(audit.tests.filter((test) => test.unit !== "bits"), (test) => test.effect);
+    const [low, high] = scaleOf(audit.tests.filter((test) => test.unit === "points"), (test) => test.effect);
     const columns = [
       {title: "Test", first: true, value: (test) => test.name, cell: (test) => [test.name, test.language && el("span", {class: "small"}, " " + test.language)]},
-      {title: "Effect and 95 % interval", plain: true, value: () => "", cell: (test) => test.unit === "bits" ? "" : interval(test.effect, test.ci95, low, high, test.found)},
-      {title: "Effect", number: true, value: (test) => test.effect, cell: (test) => [signed(test.effect), test.unit === "bits" ? " bits" : "", test.ci95 && el("span", {class: "small"}, ` [${signed(test.ci95[0], 3)}, ${signed(test.ci95[1], 3)}]`)]},
+      {title: "Effect and 95 % interval", plain: true, value: () => "", cell: (test) => test.unit !== "points" ? "" : interval(test.effect, test.ci95, low, high, test.found)},
+      {title: "Effect", number: true, value: (test) => test.effect, cell: (test) => [signed(test.effect), test.unit === "points" ? "" : ` ${test.unit}`, test.ci95 && el("span", {class: "small"}, ` [${signed(test.ci95[0], 3)}, ${signed(test.ci95[1], 3)}]`)]},
       {title: "p", number: true, value: (test) => test.p, cell: (test) => small(test.p)},
       {title: "Items", number: true, value: (test) => test.n, cell: (test) => count(test.n)},
       {title: "Finding", value: (test) => test.found, cell: (test) => test.found ? el("span", {class: "verdict decorated"}, "● technique") : test.contamination ? "● contamination" : ""},

@@ -103,8 +103,10 @@ TEST_CASE("word problems are asked with their own numbers and with others, and t
   config.subject = checkpoint("step-01800"), config.against = checkpoint("step-00100");
   const AuditResult result = audit_checkpoint(config, {}, cancelled);
   std::printf("%s\n", render_audit(result).c_str());
-  REQUIRE(result.tests.size() == 2);
+  REQUIRE(result.tests.size() == 4);
   CHECK(result.tests[0].name == "other numbers in word problems");
+  CHECK(result.tests[2].name == "rare tokens, beside other numbers");
+  CHECK(result.tests[3].name == "rare tokens, beside other numbers, since then");
   CHECK(result.tests[0].n >= 40);
   CHECK(result.verdict == AuditVerdict::kTooFew);  // nothing was asked that could show technique
 

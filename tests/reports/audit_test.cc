@@ -35,7 +35,7 @@ AuditSubject simulate(const std::string& label, const Simulated& model, int item
     add("reworded", 0, kOptions, right(reads || trick)), add("blind", 0, kOptions, right(false));
     add("cloze", 0, kOptions, right(known)), add("open", 0, 0, known ? 1.0 : 0.0);
   }
-  return {label, {part}};
+  return {label, {part}, {}};
 }
 
 double share_named(const Simulated& after, const Simulated& before, int items, int experiments, bool against) {
@@ -99,7 +99,7 @@ AuditSubject simulate_rows(double gain, int rows, std::mt19937_64& random) {
           {std::to_string(i), order, 0, bits + noise(random) - (order == 0 ? gain : 0), ""});
     }
   }
-  return {"c", {part}};
+  return {"c", {part}, {}};
 }
 
 TEST_CASE("the order of the test set: false alarms at their level, planted order found, the verdict untouched") {
@@ -234,7 +234,7 @@ AuditSubject problems_subject(double solved, double learned, int items, uint64_t
     part.forms["unchanged"].push_back({item, 0, 0, by_skill || by_heart ? 1.0 : 0.0, ""});
     part.forms["numbers"].push_back({item, 0, 0, by_skill ? 1.0 : 0.0, ""});
   }
-  return {"model", {part}};
+  return {"model", {part}, {}};
 }
 
 TEST_CASE("problems learned with their numbers show a loss by other numbers, solved ones do not") {
@@ -254,6 +254,100 @@ TEST_CASE("problems learned with their numbers show a loss by other numbers, sol
   const AuditResult since = audit(problems_subject(0.4, 0.3, 400, 1), problems_subject(0.4, 0, 400, 2), {});
   REQUIRE(since.tests.size() == 2);
   CHECK(since.tests[1].effect == Approx(0.18).margin(0.06));
+}
+
+// Items whose rare tokens are `lead` nats likelier as they stand than in their two other orders.
+AuditSubject rare_tokens_subject(double lead, int items, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::normal_distribution<double> noise(0, 0.3);
+  AuditPart part;
+  part.language = "en";
+  for (int i = 0; i < items; ++i) {
+    const std::string item = std::to_string(i);
+    part.forms["min_k"].push_back({item, 0, 0, -6 + lead + noise(random), ""});
+    for (int order : {1, 2}) part.forms["min_k"].push_back({item, order, 0, -6 + noise(random), ""});
+  }
+  return {"model", {part}, {}};
+}
+
+TEST_CASE("rare tokens: learned items are likelier as they stand than in another order") {
+  const AuditResult clean = audit(rare_tokens_subject(0.05, 300, 1), std::nullopt, {});
+  REQUIRE(clean.tests.size() == 1);
+  CHECK(clean.tests[0].effect == Approx(0.05).margin(0.08));
+  CHECK(clean.tests[0].unit == "nats");
+  CHECK_FALSE(clean.tests[0].contamination);
+  CHECK(audit(rare_tokens_subject(0.6, 300, 1), std::nullopt, {}).tests[0].contamination);
+  CHECK_FALSE(audit(rare_tokens_subject(0.6, 50, 1), std::nullopt, {}).tests[0].contamination);  // too few
+
+  // An author's numbers are likelier to anyone: that lead is a sign only where it has grown.
+  auto beside_numbers = [](AuditSubject subject) {
+    subject.parts[0].forms["min_k_numbers"] = std::move(subject.parts[0].forms["min_k"]);
+    subject.parts[0].forms.erase("min_k");
+    return subject;
+  };
+  const AuditSubject learned = beside_numbers(rare_tokens_subject(0.8, 300, 1)),
+                     before = beside_numbers(rare_tokens_subject(0.4, 300, 2));
+  CHECK_FALSE(audit(before, std::nullopt, {}).tests[0].contamination);
+  CHECK_FALSE(audit(learned, before, {}).tests[0].contamination);
+  CHECK(audit(learned, before, {}).tests[1].contamination);
+
+  const AuditResult since = audit(rare_tokens_subject(0.5, 300, 1), rare_tokens_subject(0.2, 300, 2), {});
+  REQUIRE(since.tests.size() == 2);
+  CHECK(since.tests[1].effect == Approx(0.3).margin(0.1));
+  CHECK(since.tests[1].contamination);
+  CHECK_FALSE(audit(rare_tokens_subject(0.2, 300, 1), rare_tokens_subject(0.2, 300, 2), {}).tests[1].contamination);
+}
+
+AuditGrades grades(const std::string& prefix, int right, int wrong, const std::string& stratum = "",
+                   const std::string& date = "") {
+  AuditGrades all;
+  for (int i = 0; i < right + wrong; ++i) {
+    all.push_back({prefix + std::to_string(i), i < right ? 1.0 : 0.0, stratum, date});
+  }
+  return all;
+}
+
+TEST_CASE("what public benchmarks gained beside a held-out exam, worked out by hand") {
+  AuditSubject before{"b", {}, {{"contest", grades("c", 10, 90), {{"public", grades("p", 40, 60)}}}}};
+  AuditSubject after{"a", {}, {{"contest", grades("c", 14, 86), {{"public", grades("p", 70, 30)}}}}};
+  const AuditResult result = audit(after, before, {});
+  REQUIRE(result.tests.size() == 1);
+  const AuditTest& test = result.tests[0];
+  CHECK(test.name == "gain of public beside contest");
+  CHECK(test.n == 200);
+  CHECK(test.effect == Approx(0.30 - 0.04));
+  // 30 of 100 and 4 of 100 gained 1, the others 0: variances 0.3 0.7 / 99 and 0.04 0.96 / 99.
+  CHECK(*test.high - *test.low == Approx(2 * 1.959963984540054 * std::sqrt((0.21 + 0.0384) / 99)));
+  CHECK(test.contamination);
+  after.held_out[0].grades = grades("c", 40, 60);
+  CHECK_FALSE(audit(after, before, {}).tests[0].contamination);  // both gained alike
+}
+
+TEST_CASE("problems from before the end of the training data are compared within their difficulty") {
+  AuditGrades all;
+  auto add = [&](AuditGrades more) { all.insert(all.end(), more.begin(), more.end()); };
+  add(grades("1-", 30, 10, "Easy", "2023-07")), add(grades("2-", 5, 35, "Hard", "2023-07"));
+  add(grades("3-", 15, 5, "Easy", "2023-10")), add(grades("4-", 10, 70, "Hard", "2023-09"));
+  const AuditSubject subject{"a", {}, {{"contest", all, {}}}};
+  CHECK(audit(subject, std::nullopt, {}).tests.empty());  // no date is known
+  AuditRules rules;
+  rules.cutoff = "2023-09";
+  const AuditResult even = audit(subject, std::nullopt, rules);
+  REQUIRE(even.tests.size() == 1);
+  CHECK(even.tests[0].n == 180);
+  CHECK(even.tests[0].effect ==
+        Approx(0).margin(1e-12));  // 75 % and 12.5 % before and after, though 44 % and 25 % in all
+  CHECK_THAT(even.tests[0].what, Catch::Contains("43.8 % of 80") && Catch::Contains("25.0 % of 100"));
+  CHECK_FALSE(even.tests[0].contamination);
+
+  for (AuditGrade& grade : all) {
+    if (grade.date < rules.cutoff) grade.value = 1;
+  }
+  const AuditResult learned = audit({"a", {}, {{"contest", all, {}}}}, std::nullopt, rules);
+  // Strata 40 and 20, 40 and 80: weights 40/3 and 80/3, effects 0.25 and 0.875.
+  CHECK(learned.tests[0].effect == Approx((0.25 * 40 + 0.875 * 80) / 120));
+  CHECK(learned.tests[0].contamination);
+  CHECK_THAT(learned.sentence, Catch::Contains("Sign of contamination: contest before 2023-09"));
 }
 
 }  // namespace

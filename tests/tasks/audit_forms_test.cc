@@ -114,6 +114,16 @@ TEST_CASE("an item in two halves, and rows of neighbours as they stand and shuff
   CHECK(sequences[8].item_id == "test/test/5");
 }
 
+TEST_CASE("items as whole texts, as they are and with their options turned by half, for the rare tokens") {
+  const auto prompts = Exam().prompts("min_k");
+  REQUIRE(prompts.size() == 2 + 2);  // the one whose options speak of each other has no other order
+  CHECK(prompts[0].item_id == "test/test/0");
+  CHECK(prompts[0].target == "What is the capital of France?\nA. Rome\nB. Paris\nC. Berlin\nD. Madrid");
+  CHECK(prompts[1].item_id == "test/test/0#2");
+  CHECK(prompts[1].target == "What is the capital of France?\nA. Berlin\nB. Madrid\nC. Rome\nD. Paris");
+  CHECK(prompts[2].item_id == "test/test/2");
+}
+
 TEST_CASE("a form is selected by its full key and by nothing else") {
   Exam exam;
   CHECK(select_tasks(exam.registry, "exam").tasks.size() == 1);
