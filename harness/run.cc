@@ -94,10 +94,11 @@ class EarlyExecution {
   std::unordered_multimap<std::string, Asker> askers_;  // by request hash
 };
 
-// Passes responses on to the database and keeps them for the scores.
+// Passes responses on to the database and keeps them for the scores. A request that is answered is let go: what a run
+// holds does not grow with its answers.
 class RecordingSink : public ResponseSink {
  public:
-  RecordingSink(ResultsDb& db, const OpenRequests& open, Answers& answers, ProgressLine& line, EarlyExecution* early,
+  RecordingSink(ResultsDb& db, OpenRequests& open, Answers& answers, ProgressLine& line, EarlyExecution* early,
                 bool bought)
       : db_(db), open_(open), answers_(answers), line_(line), early_(early), bought_(bought) {}
 
@@ -109,12 +110,20 @@ class RecordingSink : public ResponseSink {
     if (early_) early_->start(hash, response);
     bool added = answers_.emplace(hash, std::move(response)).second;
     ASSAY_ASSERT(added, "a backend answers a request once");
+    let_go(open_.requests[index]);
   }
   void progress(const RunStats& stats) override { line_.update(stats); }
 
  private:
+  // Of a request that is answered only its texts take room.
+  static void let_go(Request& request) {
+    request.context = std::string(), request.text = std::string();
+    request.continuations = std::vector<std::string>();
+    request.messages = std::vector<Message>();
+  }
+
   ResultsDb& db_;
-  const OpenRequests& open_;
+  OpenRequests& open_;
   Answers& answers_;
   ProgressLine& line_;
   EarlyExecution* early_;  // may be null
@@ -307,7 +316,7 @@ bool add_next_turns(std::vector<PreparedTask>& tasks, const Answers& answers, bo
     for (size_t i = 0; i < prepared.items.size(); ++i) {
       PreparedItem& item = prepared.items[i];
       std::vector<std::string>& hashes = prepared.hashes[i];
-      if (item.requests.size() > item.prompt.next_turns.size()) continue;
+      if (hashes.size() > item.prompt.next_turns.size()) continue;
       std::vector<std::string> texts;
       for (const std::string& hash : hashes) {
         const auto found = answers.find(hash);
@@ -341,13 +350,19 @@ void add_stats(RunStats& sum, const RunStats& more) {
   if (sum.first_failure.empty()) sum.first_failure = more.first_failure;
 }
 
-// Requests after which no other turn comes are moved out of the tasks: nothing else asks for them.
+// Requests after which no other turn comes are taken out of the tasks: nothing else asks for them.
 OpenRequests open_requests(std::vector<PreparedTask>& tasks, const Answers& known) {
+  size_t most = 0;
+  for (const PreparedTask& prepared : tasks) {
+    for (const auto& hashes : prepared.hashes) most += hashes.size();
+  }
   OpenRequests open;
-  std::unordered_set<std::string_view> seen;
+  open.requests.reserve(most), open.hashes.reserve(most);
+  std::unordered_set<std::string_view> seen(most);
   for (PreparedTask& prepared : tasks) {
     const bool last = prepared.task->next_turns.empty();
     for (size_t i = 0; i < prepared.items.size(); ++i) {
+      if (prepared.items[i].requests.empty()) continue;  // asked before
       for (size_t part = 0; part < prepared.hashes[i].size(); ++part) {
         const std::string& hash = prepared.hashes[i][part];
         if (known.count(hash) || !seen.insert(hash).second) continue;
@@ -355,6 +370,7 @@ OpenRequests open_requests(std::vector<PreparedTask>& tasks, const Answers& know
         open.requests.push_back(last ? std::move(request) : request);
         open.hashes.push_back(&hash);
       }
+      if (last) prepared.items[i].requests = std::vector<Request>();
     }
   }
   return open;
@@ -529,8 +545,9 @@ RunOutcome CheckpointSeries::score(const std::string& model, const std::string& 
   // Backend and responses. A conversation's next turn holds the answer to the one before, so turns come one by one.
   outcome.run = run_id;
   while (!cancelled) {
-    const OpenRequests open = open_requests(tasks, answers);
+    OpenRequests open = open_requests(tasks, answers);
     if (!open.requests.empty()) {
+      answers.reserve(answers.size() + open.requests.size());
       ProgressLine line(open.requests, static_cast<int64_t>(answers.size()));
       RecordingSink sink(db, open, answers, line, execution.early.get(), backend.info().bought);
       add_stats(outcome.stats, backend.answer(open.requests, sink, cancelled));

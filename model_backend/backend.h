@@ -58,7 +58,8 @@ struct RunStats {
 class ResponseSink {
  public:
   virtual ~ResponseSink() = default;
-  // `index`: position in the span given to answer(). What this throws ends answer() and is passed on.
+  // `index`: position in the span given to answer(), whose texts may be gone when this returns. What this throws ends
+  // answer() and is passed on.
   virtual void deliver(size_t index, Response response) = 0;
   // Called every now and then, at least once a second while work goes on.
   virtual void progress(const RunStats& stats) = 0;
