@@ -290,7 +290,7 @@ class PartAudit {
     AuditTest& test = add("order of the test set", "no order of the items is likelier than another", gained,
                           fmt::format("{:+.2f} bits a row of neighbours in the file's order (in bits)", bits.value));
     test.unit = "bits";
-    test.contamination = test.p && bits.value > 0 && *test.p / 2 < rules_.alpha;
+    test.contamination = lower_bound(bits, z_) > 0;
   }
 
   void verbatim() {

@@ -112,8 +112,8 @@ TEST_CASE("the order of the test set: false alarms at their level, planted order
     found += some.tests.at(0).contamination;
     CHECK(some.verdict == AuditVerdict::kTooFew);
   }
-  CHECK(alarms <= 400 * 0.08);
-  CHECK(alarms >= 400 * 0.02);
+  CHECK(alarms <= 400 * 0.05);  // 2.5 %: one language, two families of tests
+  CHECK(alarms >= 400 * 0.008);
   CHECK(found >= 390);
 }
 

@@ -204,6 +204,8 @@ TEST_CASE("stored JSON is written as the JSON library would write it") {
                                          {"characters", 7},
                                          {"is_greedy", number < -1}});
   }
+  response.continuations.back().rarest = -1.0 / 3;
+  expected["continuations"].back()["rarest"] = -1.0 / 3;
   expected["texts"] = {{{"text", odd}, {"finish", "length"}, {"tokens", 12}},
                        {{"text", ""}, {"finish", "end_of_text"}, {"tokens", 0}}};
   CHECK(response_json(response) == dump_json(expected));

@@ -135,6 +135,13 @@ TEST_CASE("stories260K: log-probabilities are the reference's") {
     CHECK(score.tokens == static_cast<int>(row["token_logprobs"].size()));
     CHECK(score.logprob == Approx(row["sum_logprob"].get<double>()).margin(1e-4));
     CHECK(score.bytes == static_cast<int64_t>(text.size()));
+
+    std::vector<double> logprobs = row["token_logprobs"].get<std::vector<double>>();
+    std::sort(logprobs.begin(), logprobs.end());
+    const size_t rare = std::max<size_t>(1, logprobs.size() / 5);
+    const double sum = std::accumulate(logprobs.begin(), logprobs.begin() + static_cast<ptrdiff_t>(rare), 0.0);
+    REQUIRE(score.rarest);
+    CHECK(*score.rarest == Approx(sum / static_cast<double>(rare)).margin(1e-4));
   }
 }
 
