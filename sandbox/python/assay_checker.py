@@ -14,6 +14,9 @@ from assay_candidate import describe, load_program
 from assay_codec import MAX_FRAME, Channel, Closed, Malformed, NotPlain, decode_frame, encode_frame
 
 
+STANDARD_MODULES = getattr(sys, "stdlib_module_names", sys.builtin_module_names)  # from Python 3.10 on
+
+
 class Ended(BaseException):
     """The program's part is over; the verdict is already known."""
 
@@ -265,7 +268,7 @@ def check_split(job, fd, outcome):
     except BaseException as error:
         outcome.end("runtime_error", "the program broke the channel: %s" % type(error).__name__)
     for name in wanted:
-        if name not in names and name in sys.stdlib_module_names:  # tests that rely on an import of the program's
+        if name not in names and name in STANDARD_MODULES:  # tests that rely on an import of the program's
             names[name] = importlib.import_module(name)
     if entry and entry == simple:
         names[entry] = proxy(remote, entry)
