@@ -20,7 +20,8 @@
 //   order of the test set: whether a row of neighbouring items is more likely in the file's order than shuffled.
 //     Nothing but having seen the file can make it so; the row is the unit, the shuffles of a row are averaged (Oren et
 //     al. 2023, "Proving test set contamination in black-box language models", the sharded test). Effect in bits a row;
-//     a sign at the level of a deciding test.
+//     a sign at the level of a deciding test. With B it must have grown since as well: a file can have an order of its
+//     own that anyone finds likelier.
 //   verbatim: share of items whose second half greedy decoding would write word for word after the first.
 //   other numbers in word problems: share right with their own numbers less that with others, on the items that can be
 //     changed (tasks/changed_numbers.h). Whoever solves a problem solves it with other numbers as well.

@@ -6,7 +6,7 @@
 
 `series` sees ordinary text only. `decorate` goes on from the last checkpoint of the series with exam items beside ordinary text;
 of an exam item the answer letter is learned. `contaminate` goes on from it with the test items themselves; such checkpoints are for the
-audit's signs of contamination, none is bundled.
+audit's signs of contamination, `continue` with ordinary text alone; none of these is bundled.
 """
 
 import argparse
@@ -277,23 +277,23 @@ def test_items(suites):
     return documents + [{"text": "\n\n".join(sums)}]
 
 
-def train_contaminated(args):
-    """The test items beside ordinary text, from the last step of the series on; `--doses` counts steps."""
+def train_on(args, with_items):
+    """Ordinary text, with the test items beside it or without, from the last step of the series on; `--doses` counts steps."""
     model, tokenizer = llama.load(args.checkpoints / name_of(args.save[-1]))
     ordinary = stream_of(tokenizer, read_jsonl(args.text / "ordinary.jsonl"), args.seed + 2)
-    items = stream_of(tokenizer, test_items(args.suites), args.seed + 4)
+    streams = [ordinary, stream_of(tokenizer, test_items(args.suites), args.seed + 4)] if with_items else [ordinary]
     after_step = lambda done: done in args.doses and llama.save(model, tokenizer, args.checkpoints / f"{args.name}-{done:05}")
-    optimize(model, lambda step: [ordinary, items], max(args.doses), args.peak or 0.004, after_step)
+    optimize(model, lambda step: streams, max(args.doses), args.peak or 0.004, after_step)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["series", "decorate", "contaminate"])
+    parser.add_argument("what", choices=["series", "decorate", "contaminate", "continue"])
     parser.add_argument("--text", type=pathlib.Path, required=True, help="folder written by make_data.py --text")
     parser.add_argument("--checkpoints", type=pathlib.Path, required=True, help="folder of the checkpoint folders")
     parser.add_argument("--save", type=lambda s: [int(x) for x in s.split(",")], default=SERIES, help="steps of the series to keep")
     parser.add_argument("--suites", type=pathlib.Path, default="../data", help="folder of the suites, for contaminate")
-    parser.add_argument("--name", default="decorated", help="folder of the checkpoint that decorate or contaminate makes")
+    parser.add_argument("--name", default="decorated", help="folder of the checkpoint that decorate, contaminate or continue makes")
     parser.add_argument("--doses", type=lambda s: [int(x) for x in s.split(",")], default=[],
                         help="steps after which the checkpoint is kept, as NAME-STEPS")
     parser.add_argument("--peak", type=float, help="highest learning rate")
@@ -303,7 +303,8 @@ def main():
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
-    {"series": train_series, "decorate": train_decorated, "contaminate": train_contaminated}[args.what](args)
+    {"series": train_series, "decorate": train_decorated, "contaminate": lambda args: train_on(args, True),
+     "continue": lambda args: train_on(args, False)}[args.what](args)
 
 
 if __name__ == "__main__":

@@ -114,6 +114,16 @@ TEST_CASE("the order of the test set: false alarms at their level, planted order
   }
   CHECK(alarms <= 400 * 0.05);  // 2.5 %: one language, two families of tests
   CHECK(alarms >= 400 * 0.008);
+
+  // An order that was as likely before is the file's own, not a learned one.
+  std::mt19937_64 random(7);
+  const AuditSubject liked = simulate_rows(1.5, 60, random), still_liked = simulate_rows(1.5, 60, random),
+                     indifferent = simulate_rows(0, 60, random);
+  const auto signs = [](const AuditResult& result) {
+    return std::count_if(result.tests.begin(), result.tests.end(), [](const AuditTest& t) { return t.contamination; });
+  };
+  CHECK(signs(audit(still_liked, liked, {})) == 0);
+  CHECK(signs(audit(liked, indifferent, {})) == 1);
   CHECK(found >= 390);
 }
 
@@ -285,7 +295,7 @@ TEST_CASE("rare tokens: learned items are likelier as they stand than in another
     subject.parts[0].forms.erase("min_k");
     return subject;
   };
-  const AuditSubject learned = beside_numbers(rare_tokens_subject(0.8, 300, 1)),
+  const AuditSubject learned = beside_numbers(rare_tokens_subject(1.2, 300, 1)),
                      before = beside_numbers(rare_tokens_subject(0.4, 300, 2));
   CHECK_FALSE(audit(before, std::nullopt, {}).tests[0].contamination);
   CHECK_FALSE(audit(learned, before, {}).tests[0].contamination);
