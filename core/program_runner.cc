@@ -10,7 +10,7 @@
 namespace assay {
 namespace {
 
-constexpr double kLargestLimit = 1 << 20;  // a day and more of seconds, a terabyte of MiB
+constexpr int kLargestLimit = 1 << 20;  // a day and more of seconds, a terabyte of MiB
 
 constexpr std::array<std::pair<Verdict, const char*>, 8> kVerdicts = {{
     {Verdict::kPass, "pass"},
@@ -38,8 +38,9 @@ double limit_from_json(const Json& value, const std::string& name, const std::st
   if (!value.is_number()) throw_input(where, fmt::format("limit \"{}\" is not a number", name));
   const double limit = value.get<double>();
   if (!(limit > 0) || limit > kLargestLimit || (whole && limit != static_cast<double>(static_cast<int>(limit)))) {
-    throw_input(where, fmt::format("limit \"{}\" is {}, which makes no sense", name, dump_json(value)),
-                whole ? "give a whole number from 1 on" : "give a number above 0");
+    throw_input(
+        where, fmt::format("limit \"{}\" is {}, which makes no sense", name, dump_json(value)),
+        fmt::format("give a {}, {} at most", whole ? "whole number from 1 on" : "number above 0", kLargestLimit));
   }
   return limit;
 }

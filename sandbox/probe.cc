@@ -127,10 +127,10 @@ SandboxState probe_sandbox(bool unsafe, SandboxMode strongest) {
   }
   if (!found && strongest == SandboxMode::kNone) state.mode = SandboxMode::kNone;
   if (state.mode == SandboxMode::kNone && !unsafe) {
-    throw_world(
-        "sandbox",
-        fmt::format("programs cannot be held here. namespaces: {}; landlock: {}", namespaces_defect, landlock_defect),
-        "allow one of them, or run programs unprotected with --unsafe-no-sandbox");
+    throw_world("sandbox",
+                fmt::format("programs cannot be held here. namespaces: {}; landlock: {}",
+                            namespaces_defect.empty() ? "not asked for" : namespaces_defect, landlock_defect),
+                "allow one of them, or run programs unprotected with --unsafe-no-sandbox");
   }
   describe(state, namespaces_defect, landlock_defect);
   return state;

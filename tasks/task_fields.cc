@@ -490,7 +490,8 @@ class TaskReader {
   void read_program() {
     auto node = field("program");
     if (!node) return;
-    node->only({"language", "text", "tests", "setup", "entry_point", "mode", "name", "inline", "limits", "by", "stub", "preload"});
+    node->only({"language", "text", "tests", "setup", "entry_point", "mode", "name", "inline", "limits", "by", "stub",
+                "preload"});
     ProgramSpec spec;
     if (auto language = node->field("language")) {
       if (!language_from_string(language->text(), spec.language)) {

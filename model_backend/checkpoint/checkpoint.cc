@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 
 #include "core/error.h"
@@ -75,6 +77,22 @@ void Checkpoint::read_rows_f32(const TensorView& tensor, int64_t first, int64_t 
     for (int64_t i = 0; i < columns; ++i) out[i] = stored[stored_row(i, columns, tensor.interleaved_heads)];
   }
   check_finite(tensor, out, count * columns);
+}
+
+void Checkpoint::copy_rows_bf16(const TensorView& tensor, int64_t first, int64_t count, uint16_t* out) const {
+  ASSAY_ASSERT(tensor.dtype == DType::kBF16 && tensor.shape.size() > 1, "a matrix that is stored as bfloat16");
+  ASSAY_ASSERT(first >= 0 && count >= 0 && first + count <= tensor.rows(), "rows outside the tensor");
+  const int64_t columns = tensor.columns();
+  const auto* data = static_cast<const uint8_t*>(tensor.data);
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t row = stored_row(first + i, tensor.rows(), tensor.interleaved_heads);
+    uint16_t* to = out + i * columns;
+    std::memcpy(to, data + row * columns * 2, static_cast<size_t>(columns) * 2);
+    // All bits of the exponent: infinite, or not a number.
+    if (std::none_of(to, to + columns, [](uint16_t half) { return (half & 0x7F80) == 0x7F80; })) continue;
+    std::vector<float> values(static_cast<size_t>(columns));
+    read_rows_f32(tensor, first + i, 1, values.data());  // throws
+  }
 }
 
 std::string Checkpoint::weights_hash() const {

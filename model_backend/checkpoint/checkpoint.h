@@ -66,6 +66,8 @@ class Checkpoint {
   void read_f32(const TensorView& tensor, float* out) const;
   // As read_f32 for rows [first, first + count) of the canonical order: out[count * columns].
   void read_rows_f32(const TensorView& tensor, int64_t first, int64_t count, float* out) const;
+  // The same as bfloat16, of a tensor that is stored so. Precondition: dtype is kBF16, shape a matrix.
+  void copy_rows_bf16(const TensorView& tensor, int64_t first, int64_t count, uint16_t* out) const;
 
   // Identity of what computes: 64 hexadecimal digits over the configuration and the stored bytes of every tensor, with
   // name, type and shape. Reads all weights on several threads the first time and remembers the result

@@ -2,6 +2,7 @@
 // the device never more than one matrix is held.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ class WeightLoader {
  private:
   Ops& ops_;
   const Checkpoint& checkpoint_;
+  std::vector<uint8_t> host_;  // of the matrix that is being packed: made once, for the largest
 };
 
 }  // namespace assay
