@@ -403,7 +403,7 @@ class PartAudit {
 
 // ---- held-out exams
 
-struct Sample {
+struct Moments {
   double sum = 0, squares = 0;
   int64_t n = 0;
   void add(double value) {
@@ -419,10 +419,10 @@ struct Sample {
 };
 
 // What each item that both have gained.
-Sample gain_of(const AuditGrades& after, const AuditGrades& before) {
+Moments gain_of(const AuditGrades& after, const AuditGrades& before) {
   std::map<std::string, double> old;
   for (const AuditGrade& grade : before) old[grade.item] = grade.value;
-  Sample gain;
+  Moments gain;
   for (const AuditGrade& grade : after) {
     if (auto found = old.find(grade.item); found != old.end()) gain.add(grade.value - found->second);
   }
@@ -430,12 +430,12 @@ Sample gain_of(const AuditGrades& after, const AuditGrades& before) {
 }
 
 void public_beside_held_out(const HeldOutExam& a, const HeldOutExam& b, AuditResult& result) {
-  const Sample exam = gain_of(a.grades, b.grades);
+  const Moments exam = gain_of(a.grades, b.grades);
   if (exam.n < 2) return;
   for (const auto& [task, grades] : a.beside) {
     auto before = b.beside.find(task);
     if (before == b.beside.end()) continue;
-    const Sample gain = gain_of(grades, before->second);
+    const Moments gain = gain_of(grades, before->second);
     if (gain.n < 2) continue;
     AuditTest test = make_test("", fmt::format("gain of {} beside {}", task, a.task), "both gain alike",
                                {gain.mean() - exam.mean(), std::sqrt(gain.variance() + exam.variance())},
@@ -447,12 +447,12 @@ void public_beside_held_out(const HeldOutExam& a, const HeldOutExam& b, AuditRes
 }
 
 void before_and_after(const HeldOutExam& exam, const std::string& cutoff, AuditResult& result) {
-  std::map<std::string, std::array<Sample, 2>> strata;  // before, from the cutoff on
+  std::map<std::string, std::array<Moments, 2>> strata;  // before, from the cutoff on
   for (const AuditGrade& grade : exam.grades) {
     if (!grade.date.empty()) strata[grade.stratum][grade.date >= cutoff].add(grade.value);
   }
   double effect = 0, variance = 0, weights = 0;
-  Sample before, after;
+  Moments before, after;
   for (const auto& [unused, halves] : strata) {
     const auto& [early, late] = halves;
     if (early.n < 2 || late.n < 2) continue;
