@@ -291,4 +291,31 @@ TEST_CASE("--device cuda says how far it came and why it stopped") {
   CHECK(finished.err.find("CUDA") != std::string::npos);
 }
 
+#if ASSAY_HAS_CUDA
+TEST_CASE("a program that was moved away from its CUDA library says which file is missing, and only then") {
+  TemporaryFolder folder;
+  Start start;
+  start.arguments = {"run",
+                     "--model",
+                     copy_checkpoint(folder),
+                     "--tasks",
+                     "bpb",
+                     "--text",
+                     source("README.md"),
+                     "--db",
+                     folder.file("x.db"),
+                     "--device",
+                     "cuda"};
+  start.wrapper = {"sh", "-c",
+                   "cp \"$0\" '" + folder.file("assay") + "' && exec '" + folder.file("assay") + "' \"$@\""};
+  const Finished moved = run_program(start);
+  CHECK(moved.exit_code == 3);
+  CHECK_THAT(moved.err, Catch::Contains("cannot open libassay_cuda.so"));
+  CHECK_THAT(moved.err, Catch::Contains("use --device cpu"));
+
+  start.arguments = {"tasks"};
+  CHECK(run_program(start).exit_code == 0);
+}
+#endif
+
 }  // namespace assay

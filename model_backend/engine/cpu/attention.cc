@@ -270,7 +270,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "model_backend/engine/cpu/cpu_ops.h"
-#include "model_backend/engine/cpu/parallel.h"
+#include "model_backend/engine/cpu/team.h"
 
 namespace assay {
 
@@ -287,7 +287,7 @@ void CpuOps::attention(const void* q, const void* keys, const void* values, cons
   }
   // Some work items a thread, so that none waits long at the end.
   constexpr int kItemsAThread = 3;
-  const int parts = (kItemsAThread * threads_ + shape.kv_heads - 1) / shape.kv_heads;
+  const int parts = (kItemsAThread * team_->threads() + shape.kv_heads - 1) / shape.kv_heads;
   const int tile_rows =
       std::clamp((static_cast<int>(rows.size()) + parts - 1) / parts, 1, std::max(1, kTileQueries / group));
   std::vector<AttentionTile> tiles;
@@ -303,7 +303,7 @@ void CpuOps::attention(const void* q, const void* keys, const void* values, cons
     if (scratch.size() < floats) scratch.resize(floats);
   }
   const auto count = static_cast<int64_t>(tiles.size());
-  parallel_for_uneven(threads_, count, [&](int thread, int64_t i) {
+  parallel_for_uneven(*team_, count, [&](int thread, int64_t i) {
     AttentionScratch scratch(thread_scratch_[thread].data(), queries, shape.head_dim);
     HWY_DYNAMIC_DISPATCH(attend_tile)(tiles[count - 1 - i], scratch);  // the last rows see the most
   });

@@ -61,8 +61,11 @@ std::string kernel_instruction_set() {
   return HWY_DYNAMIC_DISPATCH(target_name)();
 }
 
-CpuOps::CpuOps(Precision precision, int threads, std::unique_ptr<MatrixProduct> product)
-    : precision_(precision), threads_(threads), product_(std::move(product)), thread_scratch_(threads) {}
+CpuOps::CpuOps(Precision precision, ProductAndTeam with)
+    : precision_(precision),
+      team_(std::move(with.team)),
+      product_(std::move(with.product)),
+      thread_scratch_(team_->threads()) {}
 
 std::string CpuOps::numerics() const {
   return std::string(bfloat16() ? "bfloat16" : "float32") + " cpu " + kernel_instruction_set() + " " +
@@ -92,7 +95,7 @@ void CpuOps::download(void* host, const void* device, size_t bytes) {
 
 std::unique_ptr<Ops> make_cpu_ops(Precision precision, int threads) {
   if (threads <= 0) threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  return std::make_unique<CpuOps>(precision, threads, make_matrix_product(precision, threads));
+  return std::make_unique<CpuOps>(precision, make_matrix_product(precision, threads));
 }
 
 }  // namespace assay

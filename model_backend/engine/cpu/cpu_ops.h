@@ -1,9 +1,7 @@
 // The CPU's side of ops.h. Each member lives in the file of its family: matmul.cc, attention.cc, norm.cc, pointwise.cc,
 // rope.cc, logprob.cc; memory and the choice of matrix product in cpu_ops.cc.
 //
-// Kernels are written once with Highway and chosen at run time for the machine (targets.h). Threads are libgomp's.
-// How long its waiting threads spin is read before main (GOMP_SPINCOUNT, OMP_WAIT_POLICY), so it can't be set here; see
-// harness/main.cc.
+// Kernels are written once with Highway and chosen at run time for the machine (targets.h). Their threads: team.h.
 #pragma once
 
 #include <memory>
@@ -17,8 +15,8 @@ namespace assay {
 
 class CpuOps final : public Ops {
  public:
-  // product: which matrix product to use; must serve `precision`.
-  CpuOps(Precision precision, int threads, std::unique_ptr<MatrixProduct> product);
+  // with: which matrix product to use, which must serve `precision`, and the threads of all kernels.
+  CpuOps(Precision precision, ProductAndTeam with);
 
   std::string numerics() const override;
   Precision precision() const override { return precision_; }
@@ -50,7 +48,7 @@ class CpuOps final : public Ops {
   bool bfloat16() const { return precision_ == Precision::kBFloat16; }
 
   Precision precision_;
-  int threads_;
+  std::shared_ptr<Team> team_;
   std::unique_ptr<MatrixProduct> product_;
   // cos and sin [position, 2, D / 2] of one rotation, made when a position is first met.
   struct Turns {

@@ -81,7 +81,7 @@ HWY_AFTER_NAMESPACE();
 
 #include "core/error.h"
 #include "model_backend/engine/cpu/cpu_ops.h"
-#include "model_backend/engine/cpu/parallel.h"
+#include "model_backend/engine/cpu/team.h"
 
 namespace assay {
 namespace {
@@ -111,7 +111,7 @@ void CpuOps::head_logprobs(const void* h, int64_t rows, const PackedWeight& head
     for (int64_t tile = 0; tile < weight.tiles(); ++tile) {
       const int64_t begin = weight.tile_begin(tile), outputs = weight.tile_outputs(tile);
       product_->multiply(in, weight, tile, count, head_tile_.data(), outputs);
-      parallel_for(threads_, count, outputs, [&](int64_t r) {
+      parallel_for(*team_, count, outputs, [&](int64_t r) {
         HWY_DYNAMIC_DISPATCH(extend_softmax)
         (head_tile_.data() + r * outputs, outputs, static_cast<int32_t>(begin), states[r]);
       });

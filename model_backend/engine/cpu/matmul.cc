@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "model_backend/engine/bfloat16.h"
 #include "model_backend/engine/cpu/cpu_ops.h"
-#include "model_backend/engine/cpu/parallel.h"
+#include "model_backend/engine/cpu/team.h"
 
 namespace assay {
 namespace {
@@ -66,7 +66,7 @@ void CpuOps::linear(const void* in, const PackedWeight& weight, const float* bia
     product_->multiply(in, packed, tile, rows, out + packed.tile_begin(tile), packed.n());
   }
   if (!bias) return;
-  parallel_for(threads_, rows, packed.n(), [&](int64_t row) {
+  parallel_for(*team_, rows, packed.n(), [&](int64_t row) {
     float* values = out + row * packed.n();
     for (int64_t j = 0; j < packed.n(); ++j) values[j] += bias[j];
   });

@@ -50,14 +50,14 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "model_backend/engine/cpu/cpu_ops.h"
-#include "model_backend/engine/cpu/parallel.h"
+#include "model_backend/engine/cpu/team.h"
 
 namespace assay {
 
 HWY_EXPORT(rms_norm_row);
 
 void CpuOps::rms_norm(const float* x, const float* weight, float eps, int64_t rows, int64_t hidden, void* out) {
-  parallel_for(threads_, rows, hidden, [&](int64_t row) {
+  parallel_for(*team_, rows, hidden, [&](int64_t row) {
     HWY_DYNAMIC_DISPATCH(rms_norm_row)
     (x + row * hidden, weight, eps, hidden, bfloat16(), static_cast<uint8_t*>(out) + row * hidden * act_bytes());
   });

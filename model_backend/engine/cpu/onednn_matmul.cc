@@ -132,12 +132,13 @@ std::unique_ptr<MatrixProduct> make_onednn_product(Precision precision, int thre
   return std::make_unique<OneDnnProduct>(precision, threads);
 }
 
-std::unique_ptr<MatrixProduct> make_matrix_product(Precision precision, int threads) {
+ProductAndTeam make_matrix_product(Precision precision, int threads) {
   if (has_brgemm(precision)) {
     auto product = make_onednn_product(precision, threads);
-    if (rows_are_independent(*product, precision)) return product;
+    if (rows_are_independent(*product, precision)) return {std::move(product), make_openmp_team(threads)};
   }
-  return make_tile_product(precision, threads);
+  std::shared_ptr<Team> team = make_own_team(threads);
+  return {make_tile_product(precision, team), team};
 }
 
 }  // namespace assay

@@ -86,7 +86,7 @@ HWY_AFTER_NAMESPACE();
 #include <algorithm>
 
 #include "model_backend/engine/cpu/cpu_ops.h"
-#include "model_backend/engine/cpu/parallel.h"
+#include "model_backend/engine/cpu/team.h"
 
 namespace assay {
 
@@ -96,27 +96,27 @@ HWY_EXPORT(all_finite);
 HWY_EXPORT(embed_row);
 
 void CpuOps::embed(const void* table, int64_t hidden, std::span<const int32_t> ids, float* out) {
-  parallel_for(threads_, static_cast<int64_t>(ids.size()), hidden, [&](int64_t row) {
+  parallel_for(*team_, static_cast<int64_t>(ids.size()), hidden, [&](int64_t row) {
     HWY_DYNAMIC_DISPATCH(embed_row)(table, hidden, ids[row], bfloat16(), out + row * hidden);
   });
 }
 
 void CpuOps::silu_multiply(const float* gate_up, int64_t rows, int64_t inner, void* out) {
-  parallel_for(threads_, rows, 2 * inner, [&](int64_t row) {
+  parallel_for(*team_, rows, 2 * inner, [&](int64_t row) {
     HWY_DYNAMIC_DISPATCH(silu_multiply_row)
     (gate_up + row * 2 * inner, inner, bfloat16(), static_cast<uint8_t*>(out) + row * inner * act_bytes());
   });
 }
 
 void CpuOps::note_bad_rows(const float* x, int64_t rows, int64_t hidden, int layer, int32_t* bad_layer) {
-  parallel_for(threads_, rows, hidden, [&](int64_t row) {
+  parallel_for(*team_, rows, hidden, [&](int64_t row) {
     if (bad_layer[row] < 0 && !HWY_DYNAMIC_DISPATCH(all_finite)(x + row * hidden, hidden)) bad_layer[row] = layer;
   });
 }
 
 void CpuOps::add(float* x, const float* y, int64_t count) {
   constexpr int64_t kChunk = 16384;
-  parallel_for(threads_, (count + kChunk - 1) / kChunk, kChunk, [&](int64_t chunk) {
+  parallel_for(*team_, (count + kChunk - 1) / kChunk, kChunk, [&](int64_t chunk) {
     const int64_t first = chunk * kChunk;
     HWY_DYNAMIC_DISPATCH(add_range)(x + first, y + first, std::min(kChunk, count - first));
   });

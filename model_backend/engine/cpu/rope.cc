@@ -93,7 +93,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "model_backend/engine/cpu/cpu_ops.h"
-#include "model_backend/engine/cpu/parallel.h"
+#include "model_backend/engine/cpu/team.h"
 
 namespace assay {
 
@@ -129,7 +129,7 @@ void CpuOps::rotate_and_store(const float* qkv, const AttentionShape& shape, std
   if (positions.empty()) return;
   const int last = *std::max_element(positions.begin(), positions.end());
   const float* turns = turns_up_to(last, inverse_frequency, attention_scale, half);
-  parallel_for(threads_, static_cast<int64_t>(positions.size()), q_width + 2 * kv_width, [&](int64_t t) {
+  parallel_for(*team_, static_cast<int64_t>(positions.size()), q_width + 2 * kv_width, [&](int64_t t) {
     const float* turn = turns + int64_t{positions[t]} * 2 * half;
     RopeRow row{qkv + t * (q_width + 2 * kv_width),
                 shape.query_heads,

@@ -126,7 +126,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "model_backend/engine/cpu/matmul.h"
-#include "model_backend/engine/cpu/parallel.h"
+#include "model_backend/engine/cpu/team.h"
 
 namespace assay {
 namespace {
@@ -156,7 +156,7 @@ void pack_panel(const Element* rows, int64_t count, int64_t k, Element* panel) {
 
 class TileProduct final : public MatrixProduct {
  public:
-  TileProduct(Precision precision, int threads) : precision_(precision), threads_(threads) {}
+  TileProduct(Precision precision, std::shared_ptr<Team> team) : precision_(precision), team_(std::move(team)) {}
 
   std::string name() const override {
     return precision_ == Precision::kBFloat16 ? "tile-matmul-1 (bfloat16 multiplied in float32)" : "tile-matmul-1";
@@ -166,7 +166,7 @@ class TileProduct final : public MatrixProduct {
     const size_t element = precision_ == Precision::kBFloat16 ? 2 : 4;
     auto weight = std::make_unique<TileWeight>(matrix.n, matrix.k, element);
     const int64_t panels = (matrix.n + kPanel - 1) / kPanel;
-    parallel_for(threads_, panels, kPanel * matrix.k, [&](int64_t p) {
+    parallel_for(*team_, panels, kPanel * matrix.k, [&](int64_t p) {
       const int64_t count = std::min(kPanel, matrix.n - p * kPanel);
       std::vector<uint8_t> rows(count * matrix.k * element);
       convert_rows(matrix, p * kPanel, count, precision_, rows.data());
@@ -192,7 +192,7 @@ class TileProduct final : public MatrixProduct {
     // Blocks of nearly equal size, each of whole groups.
     const int64_t groups = (rows + group - 1) / group, most = kBlockRows / group;
     const int64_t down = (groups + most - 1) / most;
-    parallel_for_uneven(threads_, across * down, [&](int, int64_t item) {
+    parallel_for_uneven(*team_, across * down, [&](int, int64_t item) {
       const int64_t block_index = item / across, first = item % across * width;
       const int64_t row = groups * block_index / down * group;
       const int64_t row_end = std::min(rows, groups * (block_index + 1) / down * group);
@@ -212,7 +212,7 @@ class TileProduct final : public MatrixProduct {
  private:
   void interleave_rows(const uint8_t* in, int64_t k, int64_t rows, int64_t group, size_t element) {
     interleaved_.resize(std::max<size_t>(interleaved_.size(), rows * k));
-    parallel_for(threads_, (rows + group - 1) / group, group * k, [&](int64_t g) {
+    parallel_for(*team_, (rows + group - 1) / group, group * k, [&](int64_t g) {
       const int64_t row = g * group;
       HWY_DYNAMIC_DISPATCH(interleave_group)
       (in + row * k * element, element == 2, k, std::min(group, rows - row), interleaved_.data() + row * k);
@@ -220,14 +220,14 @@ class TileProduct final : public MatrixProduct {
   }
 
   Precision precision_;
-  int threads_;
+  std::shared_ptr<Team> team_;
   std::vector<float> interleaved_;
 };
 
 }  // namespace
 
-std::unique_ptr<MatrixProduct> make_tile_product(Precision precision, int threads) {
-  return std::make_unique<TileProduct>(precision, threads);
+std::unique_ptr<MatrixProduct> make_tile_product(Precision precision, std::shared_ptr<Team> team) {
+  return std::make_unique<TileProduct>(precision, std::move(team));
 }
 
 }  // namespace assay
