@@ -47,10 +47,9 @@ void try_language(Language language, const std::string& data, const std::vector<
   for (const Json& solution : solutions) {
     for (const Json& problem : problems) {
       if (!starts_with(problem["name"].get<std::string>(), solution["problem"].get<std::string>())) continue;
-      if (language == Language::kJavaScript && starts_with(problem["name"].get<std::string>(), "HumanEval_51_")) {
-        testing::skip("js: the data's own tests of HumanEval_51 do not parse (a line break inside a string)");
-        continue;
-      }
+      // The data's own tests of this one do not parse (a line break inside a string): no program can be blamed for it.
+      const bool broken_tests =
+          language == Language::kJavaScript && starts_with(problem["name"].get<std::string>(), "HumanEval_51_");
       for (const Twin& twin : twins) {
         ProgramJob job;
         job.language = language;
@@ -61,7 +60,8 @@ void try_language(Language language, const std::string& data, const std::vector<
         job.limits.memory_mb = 1024, job.limits.processes = 64, job.limits.file_mb = 64;
         ++jobs;
         const std::string where = problem["name"].get<std::string>() + twin.head + twin.tail;
-        sandbox.submit(job, [&mutex, &wrong, where, expected = twin.verdict](ProgramOutcome out) {
+        sandbox.submit(job, [&mutex, &wrong, where,
+                             expected = broken_tests ? Verdict::kSandboxError : twin.verdict](ProgramOutcome out) {
           std::lock_guard lock(mutex);
           if (out.verdict != expected)
             wrong.push_back(where + ": " + to_string(out.verdict) + " " + out.reason + out.output);
