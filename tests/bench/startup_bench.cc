@@ -1,8 +1,6 @@
 // How soon the engine computes its first token, and what it holds at rest.
 //
-//   GOMP_SPINCOUNT=4000 build/release/tests/bench/startup_bench MODEL [--rounds 5] [--threads 2]
-//
-// (`assay` sets that variable for itself.)
+//   build/release/tests/bench/startup_bench MODEL [--rounds 5] [--threads 2]
 //
 // Each figure comes from a process of its own that opens the checkpoint (its file is in the page cache: a round
 // before is not counted), then answers one request of one token. Memory at rest is read once the checkpoint is open:
