@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "tasks/benchmark_formats.h"
 #include "tasks/csv.h"
 
 namespace assay {
@@ -218,8 +219,14 @@ struct Format {
 };
 
 constexpr Format kFormats[] = {
-    {"json", "json", read_json}, {"jsonl", "jsonl ndjson", read_jsonl}, {"csv", "csv", read_csv},
-    {"tsv", "tsv", read_tsv},    {"text", "txt text md", read_text},    {"hellaswag_text", "", read_hellaswag_text},
+    {"json", "json", read_json},
+    {"jsonl", "jsonl ndjson", read_jsonl},
+    {"csv", "csv", read_csv},
+    {"tsv", "tsv", read_tsv},
+    {"text", "txt text md", read_text},
+    {"hellaswag_text", "", read_hellaswag_text},
+    {"c3", "", read_c3},
+    {"bbh", "", read_bbh},
 };
 
 const Format* find_format(std::string_view name) {

@@ -160,6 +160,27 @@ std::vector<std::string> file_labels(const std::vector<std::string>& files) {
   return labels;
 }
 
+std::vector<std::string> labels_of_split(const Task& task, const std::string& split, const DataRoot& root) {
+  const std::string& path = task.data.labels.at(split);
+  const std::vector<std::string> found = find_files(task.data, path, root);
+  if (found.empty()) throw_missing(task, path, root);
+  std::vector<std::string> labels;
+  for (const std::string& line : assay::split(read_file(found.front()), '\n'))
+    if (!strip(line).empty()) labels.emplace_back(strip(line));
+  return labels;
+}
+
+// Gives each row of the split's one file its label.
+void add_labels(const Task& task, const std::string& split, const DataRoot& root, const std::string& path,
+                std::vector<DataRow>& rows) {
+  const std::vector<std::string> labels = labels_of_split(task, split, root);
+  if (labels.size() != rows.size()) {
+    throw_input(path, std::to_string(rows.size()) + " rows, and " + std::to_string(labels.size()) + " labels in " +
+                          task.data.labels.at(split));
+  }
+  for (size_t row = 0; row < rows.size(); ++row) rows[row].fields["label"] = labels[row];
+}
+
 bool is_wanted_row(const DataSpec& data, const std::string& split, int64_t row) {
   auto range = data.rows.find(split);
   return range == data.rows.end() || (row >= range->second.first && row < range->second.second);
@@ -178,6 +199,7 @@ std::vector<Document> load_documents(const Task& task, const std::string& split,
   std::vector<Document> documents;
   for (size_t f = 0; f < files.size(); ++f) {
     std::vector<DataRow> rows = read_data_file(files[f], task.data);
+    if (task.data.labels.count(split)) add_labels(task, split, root, files[f], rows);
     for (size_t row = 0; row < rows.size(); ++row) {
       if (!is_wanted_row(task.data, split, static_cast<int64_t>(row))) continue;
       if (transform && !transform->apply(rows[row].fields, rows[row].where)) continue;

@@ -14,12 +14,25 @@ bool is_same(const Document& a, const Document& b) {
   return a.id == b.id || a.fields == b.fields;
 }
 
+// The item's value in the column that items of one passage share.
+std::string cluster_of(const Task& task, const Document& document) {
+  auto value = document.fields.find(task.cluster);
+  if (value == document.fields.end())
+    throw_input(task.file, fmt::format("task {}, item {}: the document has no column '{}', which `cluster` names",
+                                       task.key(), document.id, task.cluster));
+  return value->dump();
+}
+
 }  // namespace
 
 FewshotSampler::FewshotSampler(const Task& task, const std::vector<Document>& pool, int count, uint64_t seed)
     : task_(task), pool_(pool), count_(static_cast<size_t>(std::max(count, 0))), seed_(seed), random_(seed) {
   if (count < 0) throw_input(task.file, fmt::format("task {}: {} few-shot examples were asked for", task.key(), count));
   const bool fixed = !task.fewshot.indices.empty();
+  if (!fixed && count_ > 0 && task.fewshot.sampler == FewshotSpec::Sampler::kSameCluster) {
+    for (size_t row = 0; row < pool.size(); ++row) clusters_[cluster_of(task, pool[row])].push_back(row);
+    return;
+  }
   const size_t available = fixed ? task.fewshot.indices.size() : pool.size();
   if (count_ > available) fail_too_few(available);
   for (int row : task.fewshot.indices)
@@ -38,6 +51,8 @@ std::vector<size_t> FewshotSampler::next(const Document& item) {
       return hashed_rows(item);
     case FewshotSpec::Sampler::kLmEvalRandom:
       return drawn_rows(item);
+    case FewshotSpec::Sampler::kSameCluster:
+      return rows_of_cluster(item);
   }
   ASSAY_ASSERT(false, "every sampler has its rule");
 }
@@ -92,6 +107,15 @@ std::vector<size_t> FewshotSampler::drawn_rows(const Document& item) {
   if (others.size() < count_) fail_too_few(others.size());
   rows = random_.sample(others.size(), count_);
   for (size_t& row : rows) row = others[row];
+  return rows;
+}
+
+std::vector<size_t> FewshotSampler::rows_of_cluster(const Document& item) const {
+  std::vector<size_t> rows;
+  const auto cluster = clusters_.find(cluster_of(task_, item));
+  if (cluster == clusters_.end()) return rows;
+  for (size_t row : cluster->second)
+    if (rows.size() < count_ && !is_same(pool_[row], item)) rows.push_back(row);
   return rows;
 }
 

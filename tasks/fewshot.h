@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/records.h"
@@ -12,8 +14,9 @@
 namespace assay {
 
 // Chooses by the rule of the task (FewshotSpec): fixed rows, the first n, a stable hash of (seed, item id, candidate
-// id), or lm-evaluation-harness's draw. No item is its own example: neither the same row nor a row with the same
-// fields.
+// id), lm-evaluation-harness's draw, or the first that share the item's value in the task's `cluster` column (other
+// questions of the same passage), of which fewer are shown where there are fewer. No item is its own example: neither
+// the same row nor a row with the same fields.
 //
 // lm-evaluation-harness draws with one CPython generator a task, whose state goes on from item to item: so next() is
 // called once an item, in document order, and only this sampler depends on that. Where pool and items are one split it
@@ -32,11 +35,13 @@ class FewshotSampler {
   size_t count_;
   uint64_t seed_;
   CPythonRandom random_;
+  std::map<std::string, std::vector<size_t>> clusters_;  // kSameCluster: value of the column -> rows of the pool
 
   std::vector<size_t> fixed_rows(const Document& item) const;
   std::vector<size_t> first_rows(const Document& item) const;
   std::vector<size_t> hashed_rows(const Document& item) const;
   std::vector<size_t> drawn_rows(const Document& item);
+  std::vector<size_t> rows_of_cluster(const Document& item) const;
   [[noreturn]] void fail_too_few(size_t available) const;
 };
 

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "tasks/extract.h"
+#include "tasks/fraction.h"
 #include "tasks/judge/text_signs.h"
 #include "tasks/python_regex.h"
 #include "tasks/template/unicode.h"
@@ -272,6 +273,10 @@ bool is_match(const Json& options, const std::string& answer, const std::string&
     const auto a = canonical_number(left), b = canonical_number(right);
     if (a && b) return *a == *b;
   }
+  if (compare == "fraction") {
+    const auto a = parse_fraction(left), b = parse_fraction(right);
+    if (a && b) return *a == *b;
+  }
   return left == right;
 }
 
@@ -391,8 +396,8 @@ const std::vector<std::string>& known_options(const std::string& metric) {
 
 std::string option_defect(const std::string& key, const Json& value) {
   if (key == "compare") {
-    const bool known = value == "text" || value == "squad" || value == "number";
-    return known ? "" : "option 'compare' is one of text, squad, number";
+    const bool known = value == "text" || value == "squad" || value == "number" || value == "fraction";
+    return known ? "" : "option 'compare' is one of text, squad, number, fraction";
   }
   if (key != "regexes_to_ignore") return value.is_boolean() ? "" : "option '" + key + "' is true or false";
   if (value.is_null()) return "";

@@ -20,7 +20,8 @@
 //     exact_match      1 when answer and gold are equal after the same treatment: `regexes_to_ignore`, `ignore_case`,
 //                      `ignore_punctuation` (ASCII), `ignore_numbers`, in this order, as lm-evaluation-harness has it.
 //                      (ours) `compare: squad`: case, punctuation, articles and extra white space do not count (SQuAD);
-//                      `compare: number`: as numbers, so 1,000 = 1000 and 18.0 = 18
+//                      `compare: number`: as numbers, so 1,000 = 1000 and 18.0 = 18; `compare: fraction`: simple
+//                      fractions too, by their exact value, so 4/10 = 2/5 = 0.4
 //     score            a judge's: missing here, filled by harness/judge_scores.h
 //     refusal          share of the texts that read as a refusal (phrases: judge/text_signs.h)
 //     repetition       share of the texts that reached the token limit and end in a loop

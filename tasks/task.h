@@ -32,6 +32,8 @@ struct DataSpec {
   std::string base;
   std::string rows_at;  // json: pointer to the list of rows, e.g. "/examples"; empty = the top
   std::map<std::string, std::pair<int64_t, int64_t>> rows;  // split -> half-open range of rows; absent = all
+  // split -> file whose lines are the rows' labels, for data sets that ship them apart; the rows get a column `label`.
+  std::map<std::string, std::string> labels;
   // csv, tsv: columns of numbers give numbers, empty cells null, as the loader behind `dataset_path: csv` does.
   bool typed_columns = false;
 };
@@ -50,7 +52,7 @@ struct FieldTemplate {
 struct FewshotSpec {
   int count = 0;      // num_fewshot
   std::string split;  // where shots are taken from
-  enum class Sampler { kFirstN, kStableHash, kLmEvalRandom } sampler = Sampler::kFirstN;
+  enum class Sampler { kFirstN, kStableHash, kLmEvalRandom, kSameCluster } sampler = Sampler::kFirstN;
   std::vector<int> indices;   // fixed rows of the split, in this order; overrides the sampler
   std::vector<Json> samples;  // shots written in the task file; overrides split
   // Overrides for shots only; absent = as the item's own.

@@ -216,11 +216,12 @@ class TaskReader {
   }
 
   void read_own_data(const ConfigNode& data) {
-    data.only({"source", "format", "columns", "files", "rows", "rows_at"});
+    data.only({"source", "format", "columns", "files", "rows", "rows_at", "labels"});
     set_base(data);
     if (auto source = data.field("source")) task_.data.source = source->text();
     if (auto columns = data.field("columns")) task_.data.columns = columns->texts();
     if (auto rows = data.field("rows")) read_rows(*rows);
+    if (auto labels = data.field("labels")) read_labels(*labels);
     if (auto rows_at = data.field("rows_at")) task_.data.rows_at = rows_at->text();
     if (auto format = data.field("format")) {
       task_.data.format = format->text();
@@ -355,10 +356,11 @@ class TaskReader {
     using Sampler = FewshotSpec::Sampler;
     FewshotSpec& shots = task_.fewshot;
     const Sampler usual = task_.convention == "lm-eval" ? Sampler::kLmEvalRandom : Sampler::kFirstN;
-    const std::array<std::pair<const char*, Sampler>, 4> samplers = {{{"default", usual},
+    const std::array<std::pair<const char*, Sampler>, 5> samplers = {{{"default", usual},
                                                                       {"first_n", Sampler::kFirstN},
                                                                       {"stable_hash", Sampler::kStableHash},
-                                                                      {"lm_eval_random", Sampler::kLmEvalRandom}}};
+                                                                      {"lm_eval_random", Sampler::kLmEvalRandom},
+                                                                      {"same_cluster", Sampler::kSameCluster}}};
     shots.sampler = usual;
     if (auto node = field("num_fewshot")) shots.count = static_cast<int>(node->integer(0, 10'000));
     auto config = field("fewshot_config");
@@ -368,8 +370,11 @@ class TaskReader {
       if (auto node = config->field("sampler")) {
         const auto sampler = find_row(samplers, node->text());
         if (!sampler)
-          beyond(*node, "unknown sampler " + node->text(), "there are default, first_n, stable_hash, lm_eval_random");
+          beyond(*node, "unknown sampler " + node->text(),
+                 "there are default, first_n, stable_hash, lm_eval_random, same_cluster");
         shots.sampler = sampler.value_or(usual);
+        if (shots.sampler == Sampler::kSameCluster && !field("cluster"))
+          node->fail("the sampler same_cluster needs `cluster`, the column that items share");
       }
       read_shot_sources(*config);
       read_shot_templates(*config);
@@ -482,6 +487,13 @@ class TaskReader {
       const std::vector<ConfigNode> ends = rows.field(split)->items();
       if (ends.size() != 2) rows.fail("a range of rows is [first, end]");
       task_.data.rows[split] = {ends[0].integer(0, INT64_MAX), ends[1].integer(1, INT64_MAX)};
+    }
+  }
+
+  void read_labels(const ConfigNode& labels) {
+    if (!labels.json().is_object()) labels.fail("must be a map of splits to files of labels");
+    for (const auto& [split, unused] : labels.json().items()) {
+      task_.data.labels[split] = labels.field(split)->text();
     }
   }
 

@@ -181,6 +181,32 @@ bool leetcode(Json& fields, const std::string& where) {
   return true;
 }
 
+// "… #idiom# …" and candidates -> before (the text before the blank), options (each idiom and the text after it).
+bool chid(Json& fields, const std::string& where) {
+  constexpr std::string_view kBlank = "#idiom#";
+  const std::string content = text_field(fields, "content", where);
+  const size_t blank = content.find(kBlank);
+  if (blank == std::string::npos) throw_input(where, "field 'content' has no blank #idiom#");
+  fields["before"] = content.substr(0, blank);
+  fields["options"] = Json::array();
+  for (const std::string& idiom : text_list(field(fields, "candidates", where), "candidates", where))
+    fields["options"].push_back(idiom + content.substr(blank + kBlank.size()));
+  return true;
+}
+
+// A row of the Winograd schemas of CLUE -> pronoun, antecedent. Rows labelled false name what the pronoun does not mean
+// and are dropped.
+bool cluewsc(Json& fields, const std::string& where) {
+  const std::string label = text_field(fields, "label", where);
+  if (label != "true" && label != "false") throw_input(where, "the label is '" + label + "', not true or false");
+  const Json& spans = field(fields, "target", where);
+  const std::string antecedent = text_field(spans, "span1_text", where);
+  const std::string pronoun = text_field(spans, "span2_text", where);
+  fields["antecedent"] = antecedent;
+  fields["pronoun"] = pronoun;
+  return label == "true";
+}
+
 const Transform kTransforms[] = {
     {"arc", "question {stem, choices [{text, label}]} -> question, choices {text, label}", arc},
     {"hellaswag", "activity_label, ctx_a, ctx_b or ctx, endings, label -> query, choices, label", hellaswag},
@@ -188,6 +214,8 @@ const Transform kTransforms[] = {
     {"winogrande", "sentence, option1, option2, answer -> prefixes, completion, gold", winogrande},
     {"open_question", "answer -> aliases", open_question},
     {"mbpp", "text or prompt, test_list or test, code -> text, tests, code, setup, entry_point", mbpp},
+    {"chid", "content, candidates -> before, options", chid},
+    {"cluewsc", "target, label -> pronoun, antecedent; only rows labelled true", cluewsc},
     {"leetcode", "prompt, meta, start_time -> definitions, month, difficulty", leetcode},
 };
 

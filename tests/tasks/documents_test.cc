@@ -63,6 +63,26 @@ TEST_CASE("the six-line form of HellaSwag becomes named fields, its JSON Lines s
   CHECK(error_of([] { rows_of("hellaswag_text", "Roof: A man\n3\ne0\n"); }) == "f: ends within an item of six lines");
 }
 
+TEST_CASE("C3's passages become one row a question") {
+  CHECK(rows_of("c3",
+                "[[[\"a\",\"b\"],[{\"question\":\"q\",\"choice\":[\"x\",\"y\"],\"answer\":\"y\"},{\"question\":\"r\"}],"
+                "\"7\"]]") == R"([{"question":"q","choice":["x","y"],"answer":"y","passage":"a\nb","passage_id":"7"},)"
+                              R"({"question":"r","passage":"a\nb","passage_id":"7"}])");
+  CHECK(starts_with(error_of([] { rows_of("c3", "[[\"a\",[]]]"); }), "f: row 0: a passage is a list of"));
+  CHECK(starts_with(error_of([] { rows_of("c3", "[{}]"); }), "f: row 0: a passage is a list of"));
+  CHECK(starts_with(error_of([] { rows_of("c3", "[[[1],[{}],\"7\"]]"); }), "f: row 0: a line of the passage"));
+}
+
+TEST_CASE("BBH's prompt files become examples that give the file again, its task files their rows") {
+  CHECK(rows_of("bbh", "warning\n-----\nDo it.\n\nMore.\n\nQ: a\nb\nA: so.\nc\n\nQ: d\nA: e.\n") ==
+        R"([{"description":"Do it.\n\nMore.\n\n","input":"a\nb","target":"so.\nc"},)"
+        R"({"description":"","input":"d","target":"e."}])");
+  CHECK(rows_of("bbh", R"({"canary":"c","examples":[{"input":"a","target":"b"}]})") ==
+        R"([{"input":"a","target":"b"}])");
+  CHECK(starts_with(error_of([] { rows_of("bbh", "Do it.\n\nQ: a\nA: b"); }), "f: the line ----- "));
+  CHECK(starts_with(error_of([] { rows_of("bbh", "-----\nDo it.\n\nQ: a\n"); }), "f: example 1: it has no line"));
+}
+
 TEST_CASE("typed columns turn into numbers, nulls and booleans") {
   DataSpec typed;
   typed.typed_columns = true;
@@ -105,6 +125,22 @@ TEST_CASE("the first alternative that exists is read, the task's folder before t
   task = task_of("b.jsonl");
   task.data.base = own.path();
   CHECK(load_documents(task, "test", {data.path(), {}})[0].fields["from"] == "data");
+}
+
+TEST_CASE("labels of a file beside become a column") {
+  TemporaryFolder folder;
+  folder.write("q.jsonl", "{\"q\":1}\n{\"q\":2}\n");
+  folder.write("q.lst", "0\r\n1\n");
+  Task task = task_of("q.jsonl");
+  const DataRoot root{folder.path(), {}};
+  task.data.labels["test"] = "q.lst";
+  CHECK(load_documents(task, "test", root).at(1).fields.dump() == R"({"q":2,"label":"1"})");
+  folder.write("q.lst", "0\n");
+  CHECK(error_of([&] { load_documents(task, "test", root); }) ==
+        folder.path() + "/q.jsonl: 2 rows, and 1 labels in q.lst");
+  task.data.labels["test"] = "no.lst";
+  CHECK(error_of([&] { load_documents(task, "test", root); }) ==
+        folder.path() + "/no.lst: no such file (the task file t.yaml names it)");
 }
 
 TEST_CASE("files of one stem are told apart in ids") {

@@ -221,6 +221,23 @@ TEST_CASE("numbers are compared by value and other text as text") {
   }
 }
 
+TEST_CASE("fractions are compared by value and other text as text") {
+  struct Row {
+    const char *answer, *gold;
+    double value;
+  };
+  const Row rows[] = {
+      {"2/5", "4/10", 1},  {"0.4", "2/5", 1}, {"-1/2", "1/-2", 1}, {"1,200", "1200.0", 1},
+      {"1.5/3", "0.5", 1}, {"3", "6/2", 1},   {"0/3", "0", 1},     {"1/3", "0.33", 0},
+      {"1/0", "0", 0},     {"1/0", "1/0", 1}, {"1/2/3", "1/6", 0}, {"half", "half", 1},
+      {"", "0", 0},        {"/2", "0", 0},    {"-3", "3", 0},      {"0123456789", "123456789", 0},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.answer, row.gold);
+    CHECK(exact_match({{"compare", "fraction"}}, row.answer, {row.gold}) == row.value);
+  }
+}
+
 TEST_CASE("SQuAD's comparison ignores case, articles, punctuation and extra spaces, over every alias") {
   const Json squad = {{"compare", "squad"}};
   CHECK(exact_match(squad, "The  Sunset Boulevard.", {"nothing", "sunset boulevard"}) == 1);
@@ -274,7 +291,7 @@ TEST_CASE("a metric that can't be used says why") {
   CHECK(metric_defect(metric("exact_match", {{"ignore_cas", true}}), OutputType::kGenerate) ==
         "metric 'exact_match' has no option 'ignore_cas'");
   CHECK(metric_defect(metric("exact_match", {{"compare", "fuzzy"}}), OutputType::kGenerate) ==
-        "option 'compare' is one of text, squad, number");
+        "option 'compare' is one of text, squad, number, fraction");
   CHECK(metric_defect(metric("exact_match", {{"regexes_to_ignore", {"("}}}), OutputType::kGenerate)
             .find("does not compile") != std::string::npos);
 }

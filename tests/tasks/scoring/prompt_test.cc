@@ -271,6 +271,27 @@ TEST_CASE("no item is its own example") {
   }
 }
 
+TEST_CASE("examples of the same cluster are the other items of the passage, fewer where there are fewer") {
+  Task task = letters_task();
+  task.description = "";
+  task.fewshot.split = "test";
+  task.fewshot.count = 2;
+  task.fewshot.sampler = FewshotSpec::Sampler::kSameCluster;
+  task.cluster = "passage";
+  std::vector<Json> rows;
+  for (const char* passage : {"x", "y", "x", "x", "x", "z", "y"}) {
+    rows.push_back(letters_row("q" + std::to_string(rows.size()), "A"));
+    rows.back()["passage"] = passage;
+  }
+  const auto all = documents("test", rows);
+  const auto prompts = render_prompts(task, all, all, {});
+  CHECK(prompts[0].context == "q2\nAnswer: A\n\nq3\nAnswer: A\n\nq0\nAnswer:");
+  CHECK(prompts[3].context == "q0\nAnswer: A\n\nq2\nAnswer: A\n\nq3\nAnswer:");
+  CHECK(prompts[5].context == "q5\nAnswer:");
+  CHECK(prompts[6].context == "q1\nAnswer: A\n\nq6\nAnswer:");
+  CHECK(error_of_prompt(task, letters_row("q", "A")).find("no column 'passage'") != std::string::npos);
+}
+
 TEST_CASE("hashed examples depend on seed and item, not on what else is asked") {
   Task task = letters_task();
   task.fewshot.count = 3;
