@@ -19,6 +19,7 @@
 // half's 32 bytes of `high`.
 #include "model_backend/checkpoint/block_types.h"
 
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -78,9 +79,17 @@ void block_q8_0(const uint8_t* block, float* out) {
   for (int j = 0; j < 32; ++j) out[j] = d * static_cast<float>(static_cast<int8_t>(block[2 + j]));
 }
 
+// A copy, which nothing written to `out` can change: so the loops over it become vector code.
+using Nibbles = std::array<uint8_t, 16>;
+Nibbles nibbles_at(const uint8_t* bytes) {
+  Nibbles nibbles;
+  std::memcpy(nibbles.data(), bytes, nibbles.size());
+  return nibbles;
+}
+
 void block_q4_0(const uint8_t* block, float* out) {
   float d = half_at(block);
-  const uint8_t* nibbles = block + 2;
+  const Nibbles nibbles = nibbles_at(block + 2);
   for (int j = 0; j < 16; ++j) {
     out[j] = d * static_cast<float>((nibbles[j] & 15) - 8);
     out[j + 16] = d * static_cast<float>((nibbles[j] >> 4) - 8);
@@ -89,7 +98,7 @@ void block_q4_0(const uint8_t* block, float* out) {
 
 void block_q4_1(const uint8_t* block, float* out) {
   float d = half_at(block), m = half_at(block + 2);
-  const uint8_t* nibbles = block + 4;
+  const Nibbles nibbles = nibbles_at(block + 4);
   for (int j = 0; j < 16; ++j) {
     out[j] = d * static_cast<float>(nibbles[j] & 15) + m;
     out[j + 16] = d * static_cast<float>(nibbles[j] >> 4) + m;
