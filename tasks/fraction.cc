@@ -8,7 +8,7 @@
 namespace assay {
 namespace {
 
-constexpr size_t kMostDigits = 9;  // so that the product of two stays an int64_t
+constexpr size_t kMostDigitsASide = 9;  // so that the product of two stays an int64_t
 
 struct Decimal {
   int64_t digits = 0, scale = 1;  // digits / scale
@@ -28,7 +28,7 @@ std::optional<Decimal> parse_decimal(std::string_view text) {
       after_dot = true;
       continue;
     }
-    if (c < '0' || c > '9' || ++digits > kMostDigits) return std::nullopt;
+    if (c < '0' || c > '9' || ++digits > kMostDigitsASide) return std::nullopt;
     value.digits = value.digits * 10 + (c - '0');
     if (after_dot) value.scale *= 10;
   }
