@@ -7,11 +7,9 @@
 namespace assay {
 
 KvCache::KvCache(Ops& ops, int layers, int64_t kv_width, int slots) : slots_(slots) {
-  const size_t bytes = static_cast<size_t>(slots) * kv_width * ops.act_bytes();
-  for (int layer = 0; layer < layers; ++layer) {
-    keys_.push_back(ops.allocate(bytes));
-    values_.push_back(ops.allocate(bytes));
-  }
+  constexpr size_t kAlignment = 256;
+  part_bytes_ = (static_cast<size_t>(slots) * kv_width * ops.act_bytes() + kAlignment - 1) / kAlignment * kAlignment;
+  memory_ = ops.allocate(2 * layers * part_bytes_);
 }
 
 SlotPool::SlotPool(int slots) : total_(slots), free_(slots) {

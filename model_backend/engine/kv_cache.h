@@ -20,16 +20,20 @@ class KvCache {
  public:
   // Throws Error(kWorld) when the device has not that much.
   KvCache(Ops& ops, int layers, int64_t kv_width, int slots);
-  void* keys(int layer) { return keys_[layer]->data(); }
-  void* values(int layer) { return values_[layer]->data(); }
+  void* keys(int layer) { return at(2 * layer); }
+  void* values(int layer) { return at(2 * layer + 1); }
   int slots() const { return slots_; }
   static int64_t bytes_per_slot(const Ops& ops, int layers, int64_t kv_width) {
     return 2 * layers * kv_width * static_cast<int64_t>(ops.act_bytes());
   }
 
  private:
+  void* at(int part) { return static_cast<uint8_t*>(memory_->data()) + part * part_bytes_; }
+
   int slots_;
-  std::vector<std::unique_ptr<DeviceBuffer>> keys_, values_;
+  size_t part_bytes_;
+  // One allocation, so that it lies in large pages however few slots there are: a row of keys comes from anywhere.
+  std::unique_ptr<DeviceBuffer> memory_;
 };
 
 // Free slots, and slots that are promised but not yet taken.

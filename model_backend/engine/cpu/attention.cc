@@ -1,21 +1,17 @@
 // Causal attention over key/value slots.
 //
-// Work item: a tile of neighbouring rows, of one segment or of several, and one key/value head with its G = Q / K query
-// heads, so up to kTileQueries query vectors. The tile walks blocks of kKeyBlock positions from position 0 (or from the
-// block where the first window begins). Neighbouring rows whose block lies in the same slots - rows of one segment, and
-// texts that share their prompt - take it together; its keys are gathered transposed, its values by row, as float:
+// Tiles, and their walk over blocks of keys: attention_tile.h. Here are the kernel for any instruction set, in float32,
+// and the choice between it and the one for bfloat16. A block's keys are gathered transposed, its values by row:
 //   scores [m, 64] = q [m, D] * keys [D, 64]        weights = exp(score - m_row), masked ones 0
 //   sums   [m, D]  = sums * rescale + weights * values
-// with the running maximum and sum of each row as in online softmax. Blocks, and the positions in a block, come in the
-// same order for every row, and a block that a row can't see is left out for it, so a row's bits do not depend on its
-// tile.
+// with the running maximum and sum of each row as in online softmax.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 
+#include "model_backend/engine/cpu/attention_tile.h"
 #include "model_backend/engine/cpu/targets.h"
-#include "model_backend/engine/ops.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "model_backend/engine/cpu/attention.cc"
@@ -29,26 +25,6 @@
 #ifndef ASSAY_ENGINE_CPU_ATTENTION_ONCE_
 #define ASSAY_ENGINE_CPU_ATTENTION_ONCE_
 namespace assay {
-
-constexpr int kTileQueries = 96;
-
-struct AttentionRow {
-  int batch_row;
-  int position;
-  const int32_t* slots;  // of positions 0 .. position
-};
-
-struct AttentionTile {
-  const void* q;       // [T, Q * D] act
-  const void* keys;    // [S, K * D] act
-  const void* values;  // [S, K * D] act
-  void* out;           // [T, Q * D] act
-  bool bfloat16;
-  AttentionShape shape;
-  int kv_head;
-  const AttentionRow* row;  // [rows]
-  int rows;
-};
 
 // Carves a thread's scratch memory; D is padded to whole vectors of the tile product.
 struct AttentionScratch {
@@ -191,34 +167,23 @@ void store_sums(const AttentionTile& tile, int group, const AttentionScratch& sc
   }
 }
 
-int window_begin(const AttentionTile& tile, int row) {
-  return tile.shape.window > 0 ? std::max(0, tile.row[row].position - tile.shape.window + 1) : 0;
-}
-
-// How many positions of the block that begins at `first` a row sees, from its begin on; 0: none.
-int block_end(const AttentionTile& tile, int row, int first) {
-  if (window_begin(tile, row) >= first + kKeyBlock) return 0;
-  return std::clamp(tile.row[row].position + 1 - first, 0, kKeyBlock);
-}
-
-// The block that begins at `first` for the rows [begin, end), all of which have it in `slots`, `count` of them.
 template <typename Act>
-void attend_block(const AttentionTile& tile, int first, int begin, int end, const int32_t* slots, int count,
-                  AttentionScratch& scratch) {
+void attend_block(const AttentionTile& tile, const KeyBlock& block, AttentionScratch& scratch) {
   const int group = tile.shape.query_heads / tile.shape.kv_heads, padded = scratch.padded;
-  const int m0 = begin * group, many = (end - begin) * group;
-  gather_block<Act>(tile, slots, count, scratch);
+  const int m0 = block.begin * group, many = (block.end - block.begin) * group;
+  gather_block<Act>(tile, block.slots, block.count, scratch);
   for (int j = 0; j < kKeyBlock; j += kTileColumns) {
     tile_product(scratch.q + m0 * padded, padded, scratch.keys + j, kKeyBlock, tile.shape.head_dim, false, many,
                  scratch.scores + m0 * kKeyBlock + j, kKeyBlock);
   }
   for (int m = m0; m < m0 + many; ++m) {
     const int row = m / group;
-    weigh_block(scratch.scores + m * kKeyBlock, std::max(0, window_begin(tile, row) - first),
-                block_end(tile, row, first), scratch.maximum[m], scratch.total[m], scratch.sums + m * padded, padded);
+    weigh_block(scratch.scores + m * kKeyBlock, std::max(0, window_begin(tile, row) - block.first),
+                block_end(tile, row, block.first), scratch.maximum[m], scratch.total[m], scratch.sums + m * padded,
+                padded);
   }
   for (int d = 0; d < padded; d += kTileColumns) {
-    tile_product(scratch.scores + m0 * kKeyBlock, kKeyBlock, scratch.values + d, padded, count, true, many,
+    tile_product(scratch.scores + m0 * kKeyBlock, kKeyBlock, scratch.values + d, padded, block.count, true, many,
                  scratch.sums + m0 * padded + d, padded);
   }
 }
@@ -232,26 +197,7 @@ void attend_tile_of(const AttentionTile& tile, AttentionScratch& scratch) {
   std::fill(scratch.maximum, scratch.maximum + queries, -std::numeric_limits<float>::infinity());
   std::fill(scratch.total, scratch.total + queries, 0.0f);
 
-  int lowest = window_begin(tile, 0), last = 0;
-  for (int row = 0; row < tile.rows; ++row) {
-    lowest = std::min(lowest, window_begin(tile, row));
-    last = std::max(last, tile.row[row].position);
-  }
-  for (int first = lowest / kKeyBlock * kKeyBlock; first <= last; first += kKeyBlock) {
-    for (int begin = 0, end; begin < tile.rows; begin = end) {
-      int count = block_end(tile, begin, first);
-      end = begin + 1;
-      if (count == 0) continue;
-      const int32_t* slots = tile.row[begin].slots + first;
-      for (; end < tile.rows; ++end) {
-        const int more = block_end(tile, end, first);
-        const int32_t* theirs = tile.row[end].slots + first;
-        if (more == 0 || !std::equal(slots, slots + std::min(count, more), theirs)) break;
-        if (more > count) count = more, slots = theirs;
-      }
-      attend_block<Act>(tile, first, begin, end, slots, count, scratch);
-    }
-  }
+  walk_blocks(tile, [&](const KeyBlock& block) { attend_block<Act>(tile, block, scratch); });
   store_sums<Act>(tile, group, scratch);
 }
 
@@ -298,14 +244,20 @@ void CpuOps::attention(const void* q, const void* keys, const void* values, cons
     }
   }
   const int queries = tile_rows * group;
-  const size_t floats = AttentionScratch::floats(queries, shape.head_dim);
+  const size_t floats = bfloat16_attention_ ? bfloat16_attention_scratch(queries, shape.head_dim)
+                                            : AttentionScratch::floats(queries, shape.head_dim);
   for (auto& scratch : thread_scratch_) {
     if (scratch.size() < floats) scratch.resize(floats);
   }
   const auto count = static_cast<int64_t>(tiles.size());
   parallel_for_uneven(*team_, count, [&](int thread, int64_t i) {
+    const AttentionTile& tile = tiles[count - 1 - i];  // the last rows see the most
+    if (bfloat16_attention_) {
+      attend_tile_bfloat16(tile, queries, thread_scratch_[thread].data());
+      return;
+    }
     AttentionScratch scratch(thread_scratch_[thread].data(), queries, shape.head_dim);
-    HWY_DYNAMIC_DISPATCH(attend_tile)(tiles[count - 1 - i], scratch);  // the last rows see the most
+    HWY_DYNAMIC_DISPATCH(attend_tile)(tile, scratch);
   });
 }
 

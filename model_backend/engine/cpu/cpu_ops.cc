@@ -1,7 +1,6 @@
 // Memory, identity and the making of CpuOps.
 #include "model_backend/engine/cpu/cpu_ops.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -10,6 +9,8 @@
 #include <thread>
 
 #include "core/error.h"
+#include "model_backend/engine/cpu/attention_tile.h"
+#include "model_backend/engine/cpu/host_memory.h"
 #include "model_backend/engine/cpu/targets.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -34,25 +35,14 @@ namespace {
 
 HWY_EXPORT(target_name);
 
-// Pages straight from the system: they cost nothing until touched and go back whole, so a large key/value memory may be
-// set aside without being used. Filled with zeros.
 class HostBuffer final : public DeviceBuffer {
  public:
-  explicit HostBuffer(size_t bytes) : bytes_(bytes) {
-    data_ = ::mmap(nullptr, mapped(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (data_ == MAP_FAILED) throw_errno("allocating " + std::to_string(bytes) + " bytes", "no memory", errno);
-    ::madvise(data_, mapped(), MADV_HUGEPAGE);
-  }
-  ~HostBuffer() override { ::munmap(data_, mapped()); }
-  HostBuffer(const HostBuffer&) = delete;
-  HostBuffer& operator=(const HostBuffer&) = delete;
-  void* data() override { return data_; }
-  size_t bytes() const override { return bytes_; }
+  explicit HostBuffer(size_t bytes) : memory_(bytes) {}
+  void* data() override { return memory_.data(); }
+  size_t bytes() const override { return memory_.bytes(); }
 
  private:
-  size_t mapped() const { return bytes_ == 0 ? 1 : bytes_; }
-  void* data_;
-  size_t bytes_;
+  HostMemory memory_;
 };
 
 }  // namespace
@@ -65,11 +55,12 @@ CpuOps::CpuOps(Precision precision, ProductAndTeam with)
     : precision_(precision),
       team_(std::move(with.team)),
       product_(std::move(with.product)),
+      bfloat16_attention_(bfloat16() && has_bfloat16_attention() && kernel_instruction_set().starts_with("AVX3")),
       thread_scratch_(team_->threads()) {}
 
 std::string CpuOps::numerics() const {
   return std::string(bfloat16() ? "bfloat16" : "float32") + " cpu " + kernel_instruction_set() + " " +
-         product_->name() + " kernels-1";
+         product_->name() + (bfloat16_attention_ ? " attention-bf16-1" : "") + " kernels-1";
 }
 
 int64_t CpuOps::available_bytes() const {

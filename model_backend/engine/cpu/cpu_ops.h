@@ -50,6 +50,7 @@ class CpuOps final : public Ops {
   Precision precision_;
   std::shared_ptr<Team> team_;
   std::unique_ptr<MatrixProduct> product_;
+  bool bfloat16_attention_;  // attention_bfloat16.cc computes it
   // cos and sin [position, 2, D / 2] of one rotation, made when a position is first met.
   struct Turns {
     std::vector<float> inverse_frequency;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "model_backend/engine/cpu/host_memory.h"
 #include "model_backend/engine/cpu/matmul.h"
 
 namespace assay {
@@ -26,7 +27,9 @@ class OneDnnWeight final : public CpuWeight {
     for (const memory& tile : packed) sum += tile.get_desc().get_size();
     return sum;
   }
-  std::vector<memory> packed;  // one a tile, each [k, outputs] in oneDNN's layout
+  // One a tile, each [k, outputs] in oneDNN's layout, and the memory it lies in.
+  std::vector<memory> packed;
+  std::vector<std::shared_ptr<void>> owned;
 };
 
 class OneDnnProduct final : public MatrixProduct {
@@ -56,7 +59,8 @@ class OneDnnProduct final : public MatrixProduct {
       const memory::desc any({matrix.k, outputs}, type_, memory::format_tag::any);
       auto primitive = describe(kLayoutRows, matrix.k, outputs, any, outputs);
       kernel_ = primitive.impl_info_str();
-      memory packed(primitive.weights_desc(), engine_);
+      weight->owned.push_back(arena_.take(primitive.weights_desc().get_size()));
+      memory packed(primitive.weights_desc(), engine_, weight->owned.back().get());
       dnnl::reorder(source, packed).execute(stream_, source, packed);
       stream_.wait();
       weight->packed.push_back(std::move(packed));
@@ -105,6 +109,7 @@ class OneDnnProduct final : public MatrixProduct {
   dnnl::engine engine_;
   dnnl::stream stream_;
   std::string kernel_;
+  HostArena arena_;  // the weights
   std::map<std::tuple<int64_t, int64_t, int64_t, int64_t>, dnnl::matmul> primitives_;
 };
 

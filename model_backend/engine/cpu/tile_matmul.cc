@@ -125,6 +125,7 @@ int64_t rows_in_group() {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "model_backend/engine/cpu/host_memory.h"
 #include "model_backend/engine/cpu/matmul.h"
 #include "model_backend/engine/cpu/team.h"
 
@@ -137,14 +138,15 @@ HWY_EXPORT(rows_in_group);
 
 class TileWeight final : public CpuWeight {
  public:
-  TileWeight(int64_t n, int64_t k, size_t element_bytes)
-      : CpuWeight(n, k), panels_((n + kPanel - 1) / kPanel * kPanel * k * element_bytes) {}
-  size_t bytes() const override { return panels_.size(); }
-  uint8_t* data() { return panels_.data(); }
-  const uint8_t* data() const { return panels_.data(); }
+  TileWeight(int64_t n, int64_t k, size_t element_bytes, HostArena& arena)
+      : CpuWeight(n, k), bytes_((n + kPanel - 1) / kPanel * kPanel * k * element_bytes), panels_(arena.take(bytes_)) {}
+  size_t bytes() const override { return bytes_; }
+  uint8_t* data() { return static_cast<uint8_t*>(panels_.get()); }
+  const uint8_t* data() const { return static_cast<const uint8_t*>(panels_.get()); }
 
  private:
-  std::vector<uint8_t> panels_;
+  size_t bytes_;
+  std::shared_ptr<void> panels_;
 };
 
 template <typename Element>
@@ -164,7 +166,7 @@ class TileProduct final : public MatrixProduct {
 
   std::unique_ptr<CpuWeight> pack(const HostMatrix& matrix) override {
     const size_t element = precision_ == Precision::kBFloat16 ? 2 : 4;
-    auto weight = std::make_unique<TileWeight>(matrix.n, matrix.k, element);
+    auto weight = std::make_unique<TileWeight>(matrix.n, matrix.k, element, arena_);
     const int64_t panels = (matrix.n + kPanel - 1) / kPanel;
     parallel_for(*team_, panels, kPanel * matrix.k, [&](int64_t p) {
       const int64_t count = std::min(kPanel, matrix.n - p * kPanel);
@@ -221,6 +223,7 @@ class TileProduct final : public MatrixProduct {
 
   Precision precision_;
   std::shared_ptr<Team> team_;
+  HostArena arena_;  // the weights
   std::vector<float> interleaved_;
 };
 
