@@ -51,7 +51,5 @@ function(assay_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 600)
   endif()
-  # A waiting libgomp thread that spins makes the engine many times slower on a busy machine.
-  set_tests_properties(${name} PROPERTIES
-    RUN_SERIAL ${arg_SERIAL} TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}" ENVIRONMENT OMP_WAIT_POLICY=passive)
+  set_tests_properties(${name} PROPERTIES RUN_SERIAL ${arg_SERIAL} TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
 endfunction()

@@ -44,26 +44,11 @@ extern "C" void on_interrupt(int) {
   if (g_cancelled.exchange(true)) _exit(130);
 }
 
-// Threads of the matrix kernels wait for each other many times in a millisecond. Spinning for long slows everything
-// down on a shared machine, sleeping at once costs a third of the speed of small batches; so they spin for about a
-// tenth of a millisecond. Where oneDNN makes the products (AVX-512) they are OpenMP's, whose runtime reads this before
-// main() and has no call to change it: the program starts itself once more.
-void wait_briefly(char** argv) {
-#if defined(__x86_64__)
-  if (!__builtin_cpu_supports("avx512f")) return;
-#endif
-  if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
-  ::setenv("GOMP_SPINCOUNT", "4000", 1);
-  ::execv("/proc/self/exe", argv);
-  // Without /proc the program goes on as it is.
-}
-
 }  // namespace
 }  // namespace assay
 
 int main(int argc, char** argv) {
   using namespace assay;
-  wait_briefly(argv);
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
   std::signal(SIGPIPE, SIG_IGN);

@@ -51,10 +51,10 @@ std::string kernel_instruction_set() {
   return HWY_DYNAMIC_DISPATCH(target_name)();
 }
 
-CpuOps::CpuOps(Precision precision, ProductAndTeam with)
+CpuOps::CpuOps(Precision precision, std::shared_ptr<Team> team, std::unique_ptr<MatrixProduct> product)
     : precision_(precision),
-      team_(std::move(with.team)),
-      product_(std::move(with.product)),
+      team_(std::move(team)),
+      product_(std::move(product)),
       bfloat16_attention_(bfloat16() && has_bfloat16_attention() && kernel_instruction_set().starts_with("AVX3")),
       thread_scratch_(team_->threads()) {}
 
@@ -86,7 +86,9 @@ void CpuOps::download(void* host, const void* device, size_t bytes) {
 
 std::unique_ptr<Ops> make_cpu_ops(Precision precision, int threads) {
   if (threads <= 0) threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  return std::make_unique<CpuOps>(precision, make_matrix_product(precision, threads));
+  auto team = std::make_shared<Team>(threads);
+  auto product = make_matrix_product(precision, team);
+  return std::make_unique<CpuOps>(precision, std::move(team), std::move(product));
 }
 
 }  // namespace assay

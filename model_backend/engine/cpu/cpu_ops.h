@@ -15,8 +15,8 @@ namespace assay {
 
 class CpuOps final : public Ops {
  public:
-  // with: which matrix product to use, which must serve `precision`, and the threads of all kernels.
-  CpuOps(Precision precision, ProductAndTeam with);
+  // product: serves `precision` on `team`, whose threads all kernels share.
+  CpuOps(Precision precision, std::shared_ptr<Team> team, std::unique_ptr<MatrixProduct> product);
 
   std::string numerics() const override;
   Precision precision() const override { return precision_; }

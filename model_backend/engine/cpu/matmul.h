@@ -52,13 +52,9 @@ class MatrixProduct {
 // `team` is the one of the other kernels too.
 std::unique_ptr<MatrixProduct> make_tile_product(Precision precision, std::shared_ptr<Team> team);
 // Null where oneDNN has no kernel for the precision on this machine.
-std::unique_ptr<MatrixProduct> make_onednn_product(Precision precision, int threads);
-// The faster of the two that gives a row the same bits whatever rows come along, and the team that goes with it.
-struct ProductAndTeam {
-  std::unique_ptr<MatrixProduct> product;
-  std::shared_ptr<Team> team;
-};
-ProductAndTeam make_matrix_product(Precision precision, int threads);
+std::unique_ptr<MatrixProduct> make_onednn_product(Precision precision, std::shared_ptr<Team> team);
+// The faster of the two that gives a row the same bits whatever rows come along.
+std::unique_ptr<MatrixProduct> make_matrix_product(Precision precision, const std::shared_ptr<Team>& team);
 
 // True when rows computed alone, in small groups and in a large group came out with the same bits on a trial shape.
 bool rows_are_independent(MatrixProduct& product, Precision precision);

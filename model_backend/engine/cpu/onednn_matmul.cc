@@ -1,10 +1,19 @@
 // Matrix products by oneDNN on machines with AVX-512 (see matmul.h).
 //
-// A weight is reordered once into the layout that oneDNN names for format tag `any` (one layout serves every number of
-// rows); primitives are made once for each (shape, rows, output stride) and kept. oneDNN fixes the number of threads
-// when a primitive is made, so threads are part of the product.
+// A tile of a weight is cut into slices of some outputs, each reordered once into the layout that oneDNN names for
+// format tag `any` (one layout serves every number of rows). A product is shared out to the team in pieces, a slice
+// times some rows each; oneDNN computes a piece on the one thread that took it. So oneDNN's own threads are never
+// woken, which would wait, spinning, for the team's cores; a piece has the same sums for any number of threads; and a
+// thread that the system has given no core to holds up at most one piece.
+//
+// oneDNN's fast kernels write dense rows only: a piece lands in its thread's scratch memory and is copied to its place,
+// which costs less than a hundredth of its arithmetic.
+//
+// Primitives are made once for each (inputs, outputs, rows) and kept.
 #include <omp.h>
 
+#include <atomic>
+#include <cstring>
 #include <dnnl.hpp>
 #include <map>
 #include <tuple>
@@ -19,27 +28,46 @@ namespace {
 
 using dnnl::memory;
 
+// oneDNN packs weights in blocks of 64 outputs.
+constexpr int64_t kBlockOutputs = 64;
+constexpr int64_t kFewestOutputs = 128, kMostOutputs = 256, kSlicesATile = 16;
+constexpr int64_t kPieceRows = 128;
+
+int64_t slice_width(int64_t outputs) {
+  const int64_t even = (outputs + kSlicesATile - 1) / kSlicesATile;
+  return std::clamp((even + kBlockOutputs - 1) / kBlockOutputs * kBlockOutputs, kFewestOutputs, kMostOutputs);
+}
+
+struct Slice {
+  int64_t begin;  // output, from the tile's first one
+  int64_t outputs;
+  memory packed;                // [k, outputs] in oneDNN's layout
+  std::shared_ptr<void> owned;  // what it lies in
+};
+
 class OneDnnWeight final : public CpuWeight {
  public:
-  OneDnnWeight(int64_t n, int64_t k) : CpuWeight(n, k) {}
+  OneDnnWeight(int64_t n, int64_t k) : CpuWeight(n, k), slices_of(tiles()) {}
   size_t bytes() const override {
     size_t sum = 0;
-    for (const memory& tile : packed) sum += tile.get_desc().get_size();
+    for (const std::vector<Slice>& slices : slices_of) {
+      for (const Slice& slice : slices) sum += slice.packed.get_desc().get_size();
+    }
     return sum;
   }
-  // One a tile, each [k, outputs] in oneDNN's layout, and the memory it lies in.
-  std::vector<memory> packed;
-  std::vector<std::shared_ptr<void>> owned;
+  std::vector<std::vector<Slice>> slices_of;  // [tile]
 };
 
 class OneDnnProduct final : public MatrixProduct {
  public:
-  OneDnnProduct(Precision precision, int threads)
+  OneDnnProduct(Precision precision, std::shared_ptr<Team> team)
       : type_(precision == Precision::kBFloat16 ? memory::data_type::bf16 : memory::data_type::f32),
         precision_(precision),
-        threads_(threads),
-        engine_(dnnl::engine::kind::cpu, 0),
-        stream_(engine_) {}
+        team_(std::move(team)),
+        engine_(dnnl::engine::kind::cpu, 0) {
+    for (int thread = 0; thread < team_->threads(); ++thread) streams_.emplace_back(engine_);
+    landings_.assign(streams_.size(), std::vector<float>(kPieceRows * kMostOutputs));
+  }
 
   std::string name() const override {
     const dnnl::version_t* version = dnnl::version();
@@ -47,70 +75,174 @@ class OneDnnProduct final : public MatrixProduct {
            std::to_string(version->patch) + " " + kernel_;
   }
 
-  std::unique_ptr<CpuWeight> pack(const HostMatrix& matrix) override try {
-    omp_set_num_threads(threads_);
+  std::unique_ptr<CpuWeight> pack(const HostMatrix& matrix) override {
     auto weight = std::make_unique<OneDnnWeight>(matrix.n, matrix.k);
-    std::vector<uint8_t> rows;
-    for (int64_t tile = 0; tile < weight->tiles(); ++tile) {
-      const int64_t outputs = weight->tile_outputs(tile);
-      rows.resize(outputs * matrix.k * (precision_ == Precision::kBFloat16 ? 2 : 4));
-      convert_rows(matrix, weight->tile_begin(tile), outputs, precision_, rows.data());
-      memory source({{matrix.k, outputs}, type_, memory::format_tag::ba}, engine_, rows.data());
-      const memory::desc any({matrix.k, outputs}, type_, memory::format_tag::any);
-      auto primitive = describe(kLayoutRows, matrix.k, outputs, any, outputs);
-      kernel_ = primitive.impl_info_str();
-      weight->owned.push_back(arena_.take(primitive.weights_desc().get_size()));
-      memory packed(primitive.weights_desc(), engine_, weight->owned.back().get());
-      dnnl::reorder(source, packed).execute(stream_, source, packed);
-      stream_.wait();
-      weight->packed.push_back(std::move(packed));
-    }
+    struct Part {
+      int64_t first;  // row of the matrix
+      Slice* slice;
+    };
+    std::vector<Part> parts;
+    with_errors_named("packing a weight matrix", [&] {
+      for (int64_t tile = 0; tile < weight->tiles(); ++tile) {
+        std::vector<Slice>& slices = weight->slices_of[tile];
+        const int64_t all = weight->tile_outputs(tile), width = slice_width(all);
+        slices.reserve((all + width - 1) / width);
+        for (int64_t begin = 0; begin < all; begin += width) {
+          slices.push_back(empty_slice(begin, std::min(width, all - begin), matrix.k));
+          parts.push_back({weight->tile_begin(tile) + begin, &slices.back()});
+        }
+      }
+    });
+    on_team("packing a weight matrix", static_cast<int64_t>(parts.size()), [&](int thread, int64_t i) {
+      const Part& part = parts[i];
+      std::vector<uint8_t> rows(part.slice->outputs * matrix.k * (precision_ == Precision::kBFloat16 ? 2 : 4));
+      convert_rows(matrix, part.first, part.slice->outputs, precision_, rows.data());
+      memory source({{matrix.k, part.slice->outputs}, type_, memory::format_tag::ba}, engine_, rows.data());
+      dnnl::reorder(source, part.slice->packed).execute(streams_[thread], source, part.slice->packed);
+      streams_[thread].wait();
+    });
     return weight;
-  } catch (const dnnl::error& error) {
-    throw_world("packing a weight matrix", error.message);
   }
 
   void multiply(const void* in, const CpuWeight& weight, int64_t tile, int64_t rows, float* out,
-                int64_t out_stride) override try {
-    omp_set_num_threads(threads_);
-    const memory& packed = static_cast<const OneDnnWeight&>(weight).packed[tile];
-    const int64_t outputs = weight.tile_outputs(tile);
-    const auto key = std::make_tuple(weight.k(), outputs, rows, out_stride);
-    auto found = primitives_.find(key);
-    if (found == primitives_.end()) {
+                int64_t out_stride) override {
+    const std::vector<Slice>& slices = static_cast<const OneDnnWeight&>(weight).slices_of[tile];
+    struct Piece {
+      Primitive* primitive;
+      const Slice* slice;
+      int64_t row, rows;
+    };
+    std::vector<Piece> pieces;
+    const int64_t down = (rows + kPieceRows - 1) / kPieceRows;
+    with_errors_named("a matrix product", [&] {
       if (primitives_.size() >= kMostPrimitives) primitives_.clear();
-      auto description = describe(rows, weight.k(), outputs, packed.get_desc(), out_stride);
-      found = primitives_.emplace(key, dnnl::matmul(description)).first;
-    }
-    memory source({{rows, weight.k()}, type_, memory::format_tag::ab}, engine_, const_cast<void*>(in));
-    memory target(output_desc(rows, outputs, out_stride), engine_, out);
-    found->second.execute(stream_, {{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, packed}, {DNNL_ARG_DST, target}});
-    stream_.wait();
-  } catch (const dnnl::error& error) {
-    throw_world("a matrix product", error.message);
+      for (const Slice& slice : slices) {
+        for (int64_t part = 0; part < down; ++part) {
+          const int64_t row = rows * part / down, count = rows * (part + 1) / down - row;
+          pieces.push_back({&primitive_of(weight.k(), slice, count), &slice, row, count});
+        }
+      }
+    });
+    const size_t row_bytes = weight.k() * (precision_ == Precision::kBFloat16 ? 2 : 4);
+    on_team("a matrix product", static_cast<int64_t>(pieces.size()), [&](int thread, int64_t i) {
+      const Piece& piece = pieces[i];
+      const int64_t outputs = piece.slice->outputs;
+      float* to = out + piece.row * out_stride + piece.slice->begin;
+      const bool dense = outputs == out_stride || piece.rows == 1;
+      float* target = dense ? to : landings_[thread].data();
+      piece.primitive->on(thread).execute(streams_[thread], static_cast<const uint8_t*>(in) + piece.row * row_bytes,
+                                          piece.slice->packed.get_data_handle(), target);
+      for (int64_t row = 0; row < piece.rows && !dense; ++row) {
+        std::memcpy(to + row * out_stride, target + row * outputs, outputs * sizeof(float));
+      }
+    });
   }
 
  private:
+  // One thread's call of a primitive: its arguments are made once and then only pointed elsewhere.
+  class Call {
+   public:
+    Call(const dnnl::matmul::primitive_desc& description, const dnnl::matmul& matmul, const dnnl::engine& engine)
+        : matmul_(matmul),
+          in_(description.src_desc(), engine, nullptr),
+          weight_(description.weights_desc(), engine, nullptr),
+          out_(description.dst_desc(), engine, nullptr),
+          working_(description.scratchpad_desc(), engine),
+          arguments_{{DNNL_ARG_SRC, in_.get()},
+                     {DNNL_ARG_WEIGHTS, weight_.get()},
+                     {DNNL_ARG_DST, out_.get()},
+                     {DNNL_ARG_SCRATCHPAD, working_.get()}} {}
+    void execute(const dnnl::stream& stream, const void* in, void* weight, float* out) {
+      in_.set_data_handle(const_cast<void*>(in));
+      weight_.set_data_handle(weight);
+      out_.set_data_handle(out);
+      dnnl::error::wrap_c_api(
+          dnnl_primitive_execute(matmul_.get(), stream.get(), static_cast<int>(arguments_.size()), arguments_.data()),
+          "oneDNN could not compute it");
+    }
+
+   private:
+    dnnl::matmul matmul_;
+    memory in_, weight_, out_, working_;
+    std::vector<dnnl_exec_arg_t> arguments_;
+  };
+
+  // Threads share a primitive, but not the memory that oneDNN works in.
+  class Primitive {
+   public:
+    Primitive(const dnnl::matmul::primitive_desc& description, const dnnl::engine& engine, int threads) {
+      const dnnl::matmul matmul(description);
+      for (int thread = 0; thread < threads; ++thread) calls_.emplace_back(description, matmul, engine);
+    }
+    Call& on(int thread) { return calls_[thread]; }
+
+   private:
+    std::vector<Call> calls_;  // [thread]
+  };
+
   static constexpr int64_t kLayoutRows = 512;
   static constexpr size_t kMostPrimitives = 8192;
 
-  static memory::desc output_desc(int64_t rows, int64_t outputs, int64_t stride) {
-    return memory::desc({rows, outputs}, memory::data_type::f32, memory::dims{stride, 1});
+  template <typename Work>
+  static void with_errors_named(const char* what, const Work& work) try {
+    omp_set_num_threads(1);  // a primitive keeps the number that it is made with
+    work();
+  } catch (const dnnl::error& error) {
+    throw_world(what, error.message);
   }
-  dnnl::matmul::primitive_desc describe(int64_t rows, int64_t k, int64_t outputs, const memory::desc& weight,
-                                        int64_t out_stride) const {
-    const memory::desc in({rows, k}, type_, memory::format_tag::ab);
-    return {dnnl::matmul::desc(in, weight, output_desc(rows, outputs, out_stride)), engine_};
+
+  // work(thread, i) on all threads; the first error that oneDNN has comes back as ours.
+  template <typename Work>
+  void on_team(const char* what, int64_t count, const Work& work) {
+    std::atomic<const char*> failed = nullptr;
+    parallel_for_uneven(*team_, count, [&](int thread, int64_t i) {
+      omp_set_num_threads(1);  // of the thread that calls
+      try {
+        work(thread, i);
+      } catch (const dnnl::error& error) {
+        failed = error.message;
+      }
+    });
+    if (failed) throw_world(what, failed.load());
+  }
+
+  memory::desc input_desc(int64_t rows, int64_t k) const { return {{rows, k}, type_, memory::format_tag::ab}; }
+  static memory::desc output_desc(int64_t rows, int64_t outputs) {
+    return {{rows, outputs}, memory::data_type::f32, memory::format_tag::ab};
+  }
+  dnnl::matmul::primitive_desc describe(int64_t rows, int64_t k, int64_t outputs, const memory::desc& weight) const {
+    dnnl::primitive_attr attributes;
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    return {dnnl::matmul::desc(input_desc(rows, k), weight, output_desc(rows, outputs)), attributes, engine_};
+  }
+
+  Slice empty_slice(int64_t begin, int64_t outputs, int64_t k) {
+    const memory::desc any({k, outputs}, type_, memory::format_tag::any);
+    const auto primitive = describe(kLayoutRows, k, outputs, any);
+    kernel_ = primitive.impl_info_str();
+    std::shared_ptr<void> owned = arena_.take(primitive.weights_desc().get_size());
+    return {begin, outputs, memory(primitive.weights_desc(), engine_, owned.get()), owned};
+  }
+
+  Primitive& primitive_of(int64_t k, const Slice& slice, int64_t rows) {
+    const auto key = std::make_tuple(k, slice.outputs, rows);
+    auto found = primitives_.find(key);
+    if (found == primitives_.end()) {
+      const auto description = describe(rows, k, slice.outputs, slice.packed.get_desc());
+      found = primitives_.try_emplace(key, description, engine_, team_->threads()).first;
+    }
+    return found->second;
   }
 
   memory::data_type type_;
   Precision precision_;
-  int threads_;
+  std::shared_ptr<Team> team_;
   dnnl::engine engine_;
-  dnnl::stream stream_;
+  std::vector<dnnl::stream> streams_;         // [thread]
+  std::vector<std::vector<float>> landings_;  // [thread]: one piece of a product
   std::string kernel_;
   HostArena arena_;  // the weights
-  std::map<std::tuple<int64_t, int64_t, int64_t, int64_t>, dnnl::matmul> primitives_;
+  std::map<std::tuple<int64_t, int64_t, int64_t>, Primitive> primitives_;
 };
 
 // oneDNN can tell its own limit (ONEDNN_MAX_CPU_ISA included). AMX is held back to AVX-512: rows were measured to be
@@ -132,18 +264,17 @@ bool has_brgemm(Precision precision) {
 
 }  // namespace
 
-std::unique_ptr<MatrixProduct> make_onednn_product(Precision precision, int threads) {
+std::unique_ptr<MatrixProduct> make_onednn_product(Precision precision, std::shared_ptr<Team> team) {
   if (precision == Precision::kBFloat16 && !has_brgemm(precision)) return nullptr;
-  return std::make_unique<OneDnnProduct>(precision, threads);
+  return std::make_unique<OneDnnProduct>(precision, std::move(team));
 }
 
-ProductAndTeam make_matrix_product(Precision precision, int threads) {
+std::unique_ptr<MatrixProduct> make_matrix_product(Precision precision, const std::shared_ptr<Team>& team) {
   if (has_brgemm(precision)) {
-    auto product = make_onednn_product(precision, threads);
-    if (rows_are_independent(*product, precision)) return {std::move(product), make_openmp_team(threads)};
+    auto product = make_onednn_product(precision, team);
+    if (rows_are_independent(*product, precision)) return product;
   }
-  std::shared_ptr<Team> team = make_own_team(threads);
-  return {make_tile_product(precision, team), team};
+  return make_tile_product(precision, team);
 }
 
 }  // namespace assay

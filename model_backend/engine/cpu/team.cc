@@ -1,14 +1,10 @@
 #include "model_backend/engine/cpu/team.h"
 
 #include <linux/futex.h>
-#include <omp.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <climits>
-#include <thread>
-#include <vector>
 
 namespace assay {
 namespace {
@@ -33,142 +29,92 @@ void wake_sleepers(Word& word) {
   ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 
-// One job at a time lies open: `ticket_` has its number in the upper half and the next item in the lower; an item is
-// taken by moving the ticket on. A closed job has no next item, and only then its description is changed; so whoever
-// moved a ticket on had read the description that belongs to it.
-class OwnTeam final : public Team {
- public:
-  explicit OwnTeam(int threads) {
-    for (int thread = 1; thread < threads; ++thread) {
-      workers_.emplace_back([this, thread] { serve(thread); });
-    }
-  }
-
-  ~OwnTeam() override {
-    ending_ = true;
-    ring();
-    for (std::thread& worker : workers_) worker.join();
-  }
-
-  int threads() const override { return static_cast<int>(workers_.size()) + 1; }
-
-  void run(int64_t count, Work work, const void* body) override {
-    for (int64_t begin = 0; begin < count; begin += kMostItems) {
-      run_some(begin, std::min(kMostItems, count - begin), work, body);
-    }
-  }
-
- private:
-  static constexpr uint32_t kClosed = UINT32_MAX;
-  static constexpr int64_t kMostItems = 1 << 30;
-
-  static uint32_t next_of(uint64_t ticket) { return static_cast<uint32_t>(ticket); }
-
-  void run_some(int64_t begin, int64_t count, Work work, const void* body) {
-    begin_.store(begin, std::memory_order_release);
-    work_.store(work, std::memory_order_release);
-    body_.store(body, std::memory_order_release);
-    done_.store(0, std::memory_order_release);
-    count_.store(static_cast<uint32_t>(count), std::memory_order_release);
-    job_ = (job_ + 1) << 32 >> 32;
-    ticket_.store(job_ << 32);
-    ring();
-    take_items(0);
-    wait_for(static_cast<uint32_t>(count));
-    ticket_.store(job_ << 32 | kClosed);
-  }
-
-  void ring() {
-    bell_.fetch_add(1);
-    if (sleepers_.load() > 0) wake_sleepers(bell_);
-  }
-
-  // True when there was one.
-  bool take_items(int thread) {
-    bool any = false;
-    for (;;) {
-      uint64_t ticket = ticket_.load();
-      const uint32_t count = count_.load(std::memory_order_acquire);
-      const int64_t begin = begin_.load(std::memory_order_acquire);
-      const Work work = work_.load(std::memory_order_acquire);
-      const void* body = body_.load(std::memory_order_acquire);
-      if (next_of(ticket) >= count) return any;
-      if (!ticket_.compare_exchange_weak(ticket, ticket + 1)) continue;
-      work(body, thread, begin + next_of(ticket));
-      any = true;
-      done_.fetch_add(1);
-      if (caller_sleeps_.load()) wake_sleepers(done_);
-    }
-  }
-
-  // The caller, for items that others have taken.
-  void wait_for(uint32_t count) {
-    for (int spin = 0; spin < kSpins; ++spin) {
-      if (done_.load(std::memory_order_acquire) == count) return;
-      rest_a_moment();
-    }
-    caller_sleeps_ = true;
-    for (uint32_t done = done_.load(); done != count; done = done_.load()) sleep_while(done_, done);
-    caller_sleeps_ = false;
-  }
-
-  void serve(int thread) {
-    int spin = 0;
-    while (!ending_.load(std::memory_order_relaxed)) {
-      if (take_items(thread)) {
-        spin = 0;
-      } else if (++spin < kSpins) {
-        rest_a_moment();
-      } else {
-        sleep_until_rung();
-        spin = 0;
-      }
-    }
-  }
-
-  void sleep_until_rung() {
-    const uint32_t heard = bell_.load();
-    sleepers_.fetch_add(1);
-    if (next_of(ticket_.load()) >= count_.load() && !ending_.load()) sleep_while(bell_, heard);
-    sleepers_.fetch_sub(1);
-  }
-
-  // The job: see above.
-  std::atomic<int64_t> begin_ = 0;
-  std::atomic<Work> work_ = nullptr;
-  std::atomic<const void*> body_ = nullptr;
-  std::atomic<uint32_t> count_ = 0;
-  uint64_t job_ = 0;  // the caller's
-  alignas(64) std::atomic<uint64_t> ticket_ = kClosed;
-  alignas(64) Word done_ = 0;  // items of the open job
-  std::atomic<bool> caller_sleeps_ = false;
-  alignas(64) Word bell_ = 0;  // changes with every job
-  std::atomic<int> sleepers_ = 0;
-  std::atomic<bool> ending_ = false;
-  std::vector<std::thread> workers_;
-};
-
-class OpenMpTeam final : public Team {
- public:
-  explicit OpenMpTeam(int threads) : threads_(threads) {}
-  int threads() const override { return threads_; }
-  void run(int64_t count, Work work, const void* body) override {
-#pragma omp parallel for num_threads(threads_) schedule(dynamic, 1)
-    for (int64_t i = 0; i < count; ++i) work(body, omp_get_thread_num(), i);
-  }
-
- private:
-  const int threads_;
-};
-
 }  // namespace
 
-std::shared_ptr<Team> make_own_team(int threads) {
-  return std::make_shared<OwnTeam>(threads);
+Team::Team(int threads) {
+  for (int thread = 1; thread < threads; ++thread) {
+    workers_.emplace_back([this, thread] { serve(thread); });
+  }
 }
 
-std::shared_ptr<Team> make_openmp_team(int threads) {
-  return std::make_shared<OpenMpTeam>(threads);
+Team::~Team() {
+  ending_ = true;
+  ring();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void Team::run(int64_t count, Work work, const void* body) {
+  for (int64_t begin = 0; begin < count; begin += kMostItems) {
+    run_some(begin, std::min(kMostItems, count - begin), work, body);
+  }
+}
+
+void Team::run_some(int64_t begin, int64_t count, Work work, const void* body) {
+  begin_.store(begin, std::memory_order_release);
+  work_.store(work, std::memory_order_release);
+  body_.store(body, std::memory_order_release);
+  done_.store(0, std::memory_order_release);
+  count_.store(static_cast<uint32_t>(count), std::memory_order_release);
+  job_ = (job_ + 1) << 32 >> 32;
+  ticket_.store(job_ << 32);
+  ring();
+  take_items(0);
+  wait_for(static_cast<uint32_t>(count));
+  ticket_.store(job_ << 32 | kClosed);
+}
+
+void Team::ring() {
+  bell_.fetch_add(1);
+  if (sleepers_.load() > 0) wake_sleepers(bell_);
+}
+
+bool Team::take_items(int thread) {
+  bool any = false;
+  for (;;) {
+    uint64_t ticket = ticket_.load();
+    const uint32_t count = count_.load(std::memory_order_acquire);
+    const int64_t begin = begin_.load(std::memory_order_acquire);
+    const Work work = work_.load(std::memory_order_acquire);
+    const void* body = body_.load(std::memory_order_acquire);
+    if (next_of(ticket) >= count) return any;
+    if (!ticket_.compare_exchange_weak(ticket, ticket + 1)) continue;
+    work(body, thread, begin + next_of(ticket));
+    any = true;
+    done_.fetch_add(1);
+    if (caller_sleeps_.load()) wake_sleepers(done_);
+  }
+}
+
+// The caller, for items that others have taken.
+void Team::wait_for(uint32_t count) {
+  for (int spin = 0; spin < kSpins; ++spin) {
+    if (done_.load(std::memory_order_acquire) == count) return;
+    rest_a_moment();
+  }
+  caller_sleeps_ = true;
+  for (uint32_t done = done_.load(); done != count; done = done_.load()) sleep_while(done_, done);
+  caller_sleeps_ = false;
+}
+
+void Team::serve(int thread) {
+  int spin = 0;
+  while (!ending_.load(std::memory_order_relaxed)) {
+    if (take_items(thread)) {
+      spin = 0;
+    } else if (++spin < kSpins) {
+      rest_a_moment();
+    } else {
+      sleep_until_rung();
+      spin = 0;
+    }
+  }
+}
+
+void Team::sleep_until_rung() {
+  const uint32_t heard = bell_.load();
+  sleepers_.fetch_add(1);
+  if (next_of(ticket_.load()) >= count_.load() && !ending_.load()) sleep_while(bell_, heard);
+  sleepers_.fetch_sub(1);
 }
 
 }  // namespace assay

@@ -1,33 +1,61 @@
-// Threads that share out the work of one loop after another.
+// Threads that share out the work of one loop after another; all kernels of an Ops use one team.
 //
-// Two fillings. The own team is for machines where every kernel is ours: a loop is over when its items are done, so a
-// thread that the system has not given a core to holds nobody up as long as it has taken nothing. OpenMP's waits for
-// all its threads at the end of every loop; it is for machines where oneDNN makes the products, which brings OpenMP's
-// team along: two teams would wait, spinning, for one another's cores.
-//
-// A waiting thread spins for some tens of microseconds and then sleeps: the core belongs to whoever needs it.
+// A loop is over when its items are done, not when every thread has been there: a thread that the system has not given
+// a core to holds nobody up as long as it has taken nothing. A waiting thread spins for some tens of microseconds and
+// then sleeps: the core belongs to whoever needs it.
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
-#include <memory>
+#include <thread>
+#include <vector>
 
 namespace assay {
 
 class Team {
  public:
-  virtual ~Team() = default;
-  // With the calling one.
-  virtual int threads() const = 0;
+  explicit Team(int threads);  // threads >= 1, the calling one included
+  ~Team();
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   using Work = void (*)(const void* body, int thread, int64_t item);
   // work(body, thread, i) for each i in [0, count) once, in any order; thread in [0, threads()), never one number for
   // two calls at the same time. Returns when all are done. `work` must not throw. One caller at a time.
-  virtual void run(int64_t count, Work work, const void* body) = 0;
-};
+  void run(int64_t count, Work work, const void* body);
 
-std::shared_ptr<Team> make_own_team(int threads);     // threads >= 1
-std::shared_ptr<Team> make_openmp_team(int threads);  // threads >= 1
+ private:
+  using Word = std::atomic<uint32_t>;  // what threads sleep on
+  static constexpr uint32_t kClosed = UINT32_MAX;
+  static constexpr int64_t kMostItems = 1 << 30;
+  static uint32_t next_of(uint64_t ticket) { return static_cast<uint32_t>(ticket); }
+
+  void run_some(int64_t begin, int64_t count, Work work, const void* body);
+  void ring();
+  bool take_items(int thread);  // true when there was one
+  void wait_for(uint32_t count);
+  void serve(int thread);
+  void sleep_until_rung();
+
+  // One job at a time lies open: `ticket_` has its number in the upper half and the next item in the lower; an item is
+  // taken by moving the ticket on. A closed job has no next item, and only then its description is changed; so whoever
+  // moved a ticket on had read the description that belongs to it.
+  std::atomic<int64_t> begin_ = 0;
+  std::atomic<Work> work_ = nullptr;
+  std::atomic<const void*> body_ = nullptr;
+  std::atomic<uint32_t> count_ = 0;
+  uint64_t job_ = 0;  // the caller's
+  alignas(64) std::atomic<uint64_t> ticket_ = kClosed;
+  alignas(64) Word done_ = 0;  // items of the open job
+  std::atomic<bool> caller_sleeps_ = false;
+  alignas(64) Word bell_ = 0;  // changes with every job
+  std::atomic<int> sleepers_ = 0;
+  std::atomic<bool> ending_ = false;
+  std::vector<std::thread> workers_;
+};
 
 // Elements of simple work below which waking the other threads costs more than they save (some microseconds).
 inline constexpr int64_t kWorthWaking = 24 * 1024;

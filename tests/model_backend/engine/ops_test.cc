@@ -31,14 +31,15 @@ const std::vector<Device>& devices() {
       {"cpu, one thread", [](Precision precision) { return make_cpu_ops(precision, 1); }},
       {"cpu, our matrix product",
        [](Precision precision) -> std::unique_ptr<Ops> {
-         std::shared_ptr<Team> team = make_own_team(2);
-         return std::make_unique<CpuOps>(precision, ProductAndTeam{make_tile_product(precision, team), team});
+         auto team = std::make_shared<Team>(2);
+         return std::make_unique<CpuOps>(precision, team, make_tile_product(precision, team));
        }},
       {"cpu, oneDNN",
        [](Precision precision) -> std::unique_ptr<Ops> {
-         auto product = make_onednn_product(precision, 2);
+         auto team = std::make_shared<Team>(2);
+         auto product = make_onednn_product(precision, team);
          if (!product) throw_world("oneDNN", "has no bfloat16 kernels for this processor");
-         return std::make_unique<CpuOps>(precision, ProductAndTeam{std::move(product), make_openmp_team(2)});
+         return std::make_unique<CpuOps>(precision, team, std::move(product));
        }},
       {"cuda", [](Precision precision) { return make_cuda_ops(precision, 0); }},
   };
@@ -526,7 +527,7 @@ TEST_CASE("head_logits are the products with the head") {
 TEST_CASE("the chosen matrix product gives a row the same bits whatever rows come along") {
   for (Precision precision : {Precision::kFloat32, Precision::kBFloat16}) {
     for (int threads : {1, 2}) {
-      auto product = make_matrix_product(precision, threads).product;
+      auto product = make_matrix_product(precision, std::make_shared<Team>(threads));
       INFO(product->name());
       CHECK(rows_are_independent(*product, precision));
     }

@@ -11,7 +11,7 @@ namespace {
 
 std::vector<std::shared_ptr<Team>> teams() {
   std::vector<std::shared_ptr<Team>> all;
-  for (int threads : {1, 2, 3, 7}) all.push_back(make_own_team(threads)), all.push_back(make_openmp_team(threads));
+  for (int threads : {1, 2, 3, 7}) all.push_back(std::make_shared<Team>(threads));
   return all;
 }
 
@@ -51,15 +51,15 @@ TEST_CASE("what a loop wrote is there for the next one, over a hundred thousand 
     }
     return values;
   };
-  const auto alone = make_own_team(1);
+  const auto alone = std::make_shared<Team>(1);
   for (int threads : {2, 4}) {
-    const auto team = make_own_team(threads);
+    const auto team = std::make_shared<Team>(threads);
     CHECK(values_after(*team) == values_after(*alone));
   }
 }
 
 TEST_CASE("threads that went to sleep between two loops come back, and end with their team while they sleep") {
-  const auto team = make_own_team(3);
+  const auto team = std::make_shared<Team>(3);
   for (int round = 0; round < 20; ++round) {
     std::this_thread::sleep_for(std::chrono::milliseconds(round % 2 ? 5 : 0));
     CHECK(done_in_loop(*team, 50) == std::vector<int>(50, 1));
@@ -68,7 +68,7 @@ TEST_CASE("threads that went to sleep between two loops come back, and end with 
 }
 
 TEST_CASE("equal items go out in shares that cover all of them; few elements stay with the caller") {
-  const auto team = make_own_team(2);
+  const auto team = std::make_shared<Team>(2);
   for (int64_t count : {1, 5, 8, 9, 1001}) {
     std::vector<std::atomic<int>> done(static_cast<size_t>(count));
     parallel_for(*team, count, kWorthWaking, [&](int64_t i) { done[static_cast<size_t>(i)] += 1; });
