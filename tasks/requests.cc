@@ -75,7 +75,18 @@ class RequestMaker {
   void add_reversed() {
     if (needs_unconditional(task_))
       throw_input(task_.file, "task " + task_.key() + ": the reversed form has no unconditional normalization");
-    for (const std::string& context : prompt_.contexts) add(context, {prompt_.delimiter + prompt_.target});
+    for (size_t i = 0; i < prompt_.contexts.size(); ++i) {
+      add(prompt_.contexts[i], {prompt_.delimiter + prompt_.target});
+      if (options_.chat) add_own_turns(i, requests_.back().messages);
+    }
+  }
+
+  // A context is head, choice, gen_prefix: the head is in the turns of all contexts, the rest is one's own.
+  void add_own_turns(size_t i, std::vector<Message>& messages) const {
+    const std::string& choice = prompt_.choices[i];
+    const std::string prefix = prompt_.contexts[i].substr(prompt_.context.size() + choice.size());
+    messages.push_back({"user", choice});
+    if (!prefix.empty()) messages.push_back({"assistant", prefix});
   }
 
   void add_rolling() { add_blank(RequestKind::kRolling).text = prompt_.target; }

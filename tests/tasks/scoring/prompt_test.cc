@@ -362,6 +362,38 @@ TEST_CASE("chat turns hold the same content") {
   CHECK(prompt.delimiter == "");
 }
 
+TEST_CASE("each context of a reversed task is a turn of its own") {
+  Task task = letters_task();
+  task.reversed = true;
+  task.description.clear();
+  task.doc_to_text = column("answer");
+  task.doc_to_choice = column("contexts");
+  task.doc_to_target = column("end");
+  task.gen_prefix = "So";
+  PromptOptions options;
+  options.chat = true;
+  const Json row = {{"answer", 1}, {"contexts", {"Ann", "Bob"}}, {"end", "ran."}};
+  const Json shot = {{"answer", 0}, {"contexts", {"Cid", "Dan"}}, {"end", "sat."}};
+  const auto turns = [](const Request& request) {
+    std::string all;
+    for (const Message& message : request.messages) all += message.role + ":" + message.content + "|";
+    return all;
+  };
+  RequestOptions chat;
+  chat.chat = true;
+  const auto bare = make_requests(task, only(task, row, {}, options), chat);
+  REQUIRE(bare.size() == 2);
+  CHECK(turns(bare[0]) == "user:Ann|assistant:So|");
+  CHECK(turns(bare[1]) == "user:Bob|assistant:So|");
+  task.fewshot.count = 1;
+  task.gen_prefix.clear();
+  options.system_prompt = "Be brief.";
+  const auto shown = make_requests(task, only(task, row, {shot}, options), chat);
+  REQUIRE(shown.size() == 2);
+  CHECK(turns(shown[0]) == "system:Be brief.|user:Cid|assistant:sat.|user:Ann|");
+  CHECK(turns(shown[1]) == "system:Be brief.|user:Cid|assistant:sat.|user:Bob|");
+}
+
 TEST_CASE("requests carry choices with their delimiter, and the neutral context beside") {
   Task task = letters_task();
   MetricSpec uncond;
