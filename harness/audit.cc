@@ -13,6 +13,7 @@
 #include "harness/compare_sides.h"
 #include "harness/run.h"
 #include "reports/ngram_overlap.h"
+#include "reports/published_audit.h"
 #include "tasks/audit_forms.h"
 
 namespace assay {
@@ -203,30 +204,11 @@ std::vector<AuditAnswer> answers_in(ResultsDb& db, int64_t run, const Task& form
   return out;
 }
 
-// The numbers of A and B for the benchmarks that both have: from one source where there is one, else the first of each.
-std::vector<PublishedScore> shared_scores(const CompareSide& a, const CompareSide& b) {
-  std::vector<PublishedScore> scores;
-  std::set<std::string> seen;
-  for (const bool same_source : {true, false}) {
-    for (const PublishedNumber* left : a.published) {
-      const BenchmarkKind* kind = find_benchmark_kind(left->benchmark);
-      if (!kind || seen.count(left->benchmark)) continue;
-      for (const PublishedNumber* right : b.published) {
-        if (right->benchmark != left->benchmark || (same_source && right->source != left->source)) continue;
-        seen.insert(left->benchmark);
-        scores.push_back({left->benchmark, kind->multiple_choice, left->value, right->value, kind->items});
-        break;
-      }
-    }
-  }
-  return scores;
-}
-
 AuditResult audit_published_models(const std::string& a, const std::string& b, const AuditRules& rules) {
   if (b.empty() || !is_published_selector(b)) {
     throw_input(a, "published numbers are audited against published numbers", "give --against \"published:MODEL\"");
   }
-  return audit_published(a, b, shared_scores(find_side(nullptr, a), find_side(nullptr, b)), rules);
+  return audit_published(a, b, shared_scores(find_side(nullptr, a).published, find_side(nullptr, b).published), rules);
 }
 
 // The newest run of each form: form key -> run, form.

@@ -565,68 +565,6 @@ AuditSubject sampled(const AuditSubject& subject, double share, uint64_t seed) {
   return out;
 }
 
-const BenchmarkKind* find_benchmark_kind(const std::string& benchmark) {
-  // Sizes of the test sets, of C-Eval's with hidden answers; that of ChineseQA is not published: 1,000 is a guess on
-  // the side of wide intervals.
-  static constexpr BenchmarkKind kKinds[] = {
-      {"MMLU", true, 14042},      {"C-Eval", true, 12342},           {"CMMLU", true, 11582},
-      {"TriviaQA", false, 11313}, {"NaturalQuestions", false, 3610}, {"ChineseQA", false, 1000},
-  };
-  for (const BenchmarkKind& kind : kKinds) {
-    if (benchmark == kind.benchmark) return &kind;
-  }
-  return nullptr;
-}
-
-AuditResult audit_published(const std::string& a, const std::string& b, const std::vector<PublishedScore>& scores,
-                            const AuditRules& rules) {
-  struct Side {
-    double gain = 0, variance = 0;
-    int64_t count = 0, items = 0;
-    void add(const PublishedScore& score) {
-      gain += score.a - score.b;
-      variance +=
-          (score.a * (1 - score.a) + score.b * (1 - score.b)) / static_cast<double>(std::max<int64_t>(1, score.items));
-      ++count, items += score.items;
-    }
-    Estimate estimate() const {
-      return {gain / static_cast<double>(count), std::sqrt(variance) / static_cast<double>(count)};
-    }
-  };
-  Side exam, open;
-  for (const PublishedScore& score : scores) (score.multiple_choice ? exam : open).add(score);
-  AuditResult result;
-  result.checkpoint = a, result.against = b;
-  std::vector<std::string> reasons;
-  if (exam.count > 0 && open.count > 0) {
-    const Estimate letters = exam.estimate(), free = open.estimate();
-    auto less = [&](double factor) {
-      return Estimate{letters.value - factor * free.value, std::hypot(*letters.stderr_, factor * *free.stderr_)};
-    };
-    const double z = normal_quantile(1 - rules.alpha);
-    const double twice = free.value > 0 ? lower_bound(less(2), z) : lower_bound(letters, z);
-    const bool found = lower_bound(letters, z) > rules.margin && lower_bound(less(1), z) > rules.margin && twice > 0;
-    auto add = [&](const char* name, const char* null, const Estimate& effect, int64_t n, const std::string& what) {
-      AuditTest test = make_test("", name, null, effect, static_cast<size_t>(n));
-      test.what = what;
-      result.tests.push_back(std::move(test));
-    };
-    add("gain of multiple choice beside open answers", "both gain alike", less(1), exam.items + open.items,
-        fmt::format("{} points over {} multiple-choice benchmarks, {} over {} with open answers", points(letters.value),
-                    exam.count, points(free.value), open.count));
-    result.tests.back().found = found;
-    add("gain of multiple choice", "no gain", letters, exam.items, "");
-    add("gain of open answers", "no gain", free, open.items, "");
-    result.verdict = found ? AuditVerdict::kDecorated : AuditVerdict::kNotShown;
-    reasons.push_back(
-        fmt::format("{} points over {} multiple-choice benchmarks beside {} over {} with open answers, by "
-                    "published numbers alone",
-                    points(letters.value), exam.count, points(free.value), open.count));
-  }
-  result.sentence = sentence_of(result, reasons);
-  return result;
-}
-
 Json to_json(const AuditResult& result) {
   Json tests = Json::array();
   for (const AuditTest& test : result.tests) {
@@ -669,8 +607,9 @@ std::string render_audit(const AuditResult& result) {
                                                : "",
                           test.what});
   }
-  return fmt::format("{}\n\n{}\neffects in points of ability: 0 = guessing, 100 = always right\nverdict: {}\n",
-                     result.sentence, table.plain(), to_string(result.verdict));
+  return fmt::format("{}\n\n{}\neffects in points of {}\nverdict: {}\n", result.sentence, table.plain(),
+                     result.from_published ? "a hundred, as published" : "ability: 0 = guessing, 100 = always right",
+                     to_string(result.verdict));
 }
 
 }  // namespace assay

@@ -114,6 +114,7 @@ struct AuditResult {
   AuditVerdict verdict = AuditVerdict::kTooFew;
   std::string sentence;
   std::vector<AuditTest> tests;  // the deciding ones first, by language
+  bool from_published = false;   // effects are differences of published scores, not of ability
 };
 
 // Parts of `against` are matched by language; comparisons use the items that both answered.
@@ -121,29 +122,6 @@ AuditResult audit(const AuditSubject& subject, const std::optional<AuditSubject>
 
 // The part of the items that a draw with this seed keeps: each with probability `share`, by a stable hash of its id.
 AuditSubject sampled(const AuditSubject& subject, double share, uint64_t seed);
-
-// Two models by published numbers alone: multiple-choice benchmarks beside those with open answers. Scores are rates
-// in [0, 1]; items: of the test set.
-struct PublishedScore {
-  std::string benchmark;
-  bool multiple_choice = false;
-  double a = 0, b = 0;  // the audited model, the one it is compared with
-  int64_t items = 0;
-};
-// Which published benchmarks are asked as letters, which as open questions of knowledge, and how many items their test
-// sets have; nothing for others.
-struct BenchmarkKind {
-  const char* benchmark;  // as in published tables
-  bool multiple_choice;
-  int64_t items;
-};
-const BenchmarkKind* find_benchmark_kind(const std::string& benchmark);
-
-// Decorated when the mean gain of the multiple-choice benchmarks, less twice that of the open ones (or nothing, where
-// those fell), lies above 0, and both it and its distance to the open ones above `margin`, at one-sided level
-// alpha. Errors are binomial, as if the two models had answered independently: wider than a paired test's.
-AuditResult audit_published(const std::string& a, const std::string& b, const std::vector<PublishedScore>& scores,
-                            const AuditRules& rules);
 
 // {checkpoint, against, verdict, sentence, tests: [{name, null, effect, ci95, p, n, language, found, what}]}
 Json to_json(const AuditResult& result);

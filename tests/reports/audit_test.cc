@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <random>
 
+#include "reports/published_audit.h"
+
 namespace assay {
 namespace {
 
@@ -173,21 +175,78 @@ TEST_CASE("a draw of items keeps all answers of an item or none") {
 
 TEST_CASE("twenty million exam questions: the report's Table 13 by its numbers alone") {
   // Items: the test sets' sizes; those of ChineseQA are not published and stand at 1,000.
-  const std::vector<PublishedScore> decorated = {{"MMLU", true, 0.609, 0.494, 14042},
-                                                 {"C-Eval", true, 0.713, 0.470, 12342},
-                                                 {"CMMLU", true, 0.738, 0.497, 11582},
-                                                 {"TriviaQA", false, 0.579, 0.579, 11313},
-                                                 {"ChineseQA", false, 0.744, 0.750, 1000}};
+  const std::vector<PublishedScore> decorated = {{"MMLU", true, 0.609, 0.494, 14042, "en"},
+                                                 {"C-Eval", true, 0.713, 0.470, 12342, "zh"},
+                                                 {"CMMLU", true, 0.738, 0.497, 11582, "zh"},
+                                                 {"TriviaQA", false, 0.579, 0.579, 11313, "en"},
+                                                 {"ChineseQA", false, 0.744, 0.750, 1000, "zh"}};
   const AuditResult named = audit_published("7B Chat + MC", "7B Chat", decorated, {});
   CHECK(named.verdict == AuditVerdict::kDecorated);
-  CHECK_THAT(named.sentence, Catch::Contains("+20.0 points over 3 multiple-choice benchmarks"));
+  CHECK_THAT(named.sentence, Catch::Contains("+11.5 points in MMLU, +0.0 in TriviaQA (en)") &&
+                                 Catch::Contains("+24.2 points in C-Eval and CMMLU, -0.6 in ChineseQA (zh)") &&
+                                 !Catch::Contains("so may other training text"));
+  const AuditTest& english = named.tests.front();
+  // Spread between benchmarks of 3.5 points on either side, and the binomial errors of four scores.
+  const double sampling = std::sqrt((0.609 * 0.391 + 0.494 * 0.506) / 14042 + 2 * 0.579 * 0.421 / 11313);
+  CHECK(*english.high - english.effect ==
+        Approx(1.959963984540054 * std::sqrt(sampling * sampling + 2 * 0.035 * 0.035)));
+  CHECK_THAT(render_audit(named), Catch::Contains("effects in points of a hundred, as published"));
+  // The same numbers of two models that do not bear one name.
+  CHECK_THAT(audit_published("some model", "another", decorated, {}).sentence,
+             Catch::Contains("so may other training text"));
+  // One language alone does not decide, whatever it shows.
+  const std::vector<PublishedScore> english_only = {decorated[0], decorated[3]};
+  const AuditResult one = audit_published("7B Chat + MC", "7B Chat", english_only, {});
+  CHECK(one.verdict == AuditVerdict::kTooFew);
+  CHECK(one.tests.front().found);
+  // Chinese exams beside English questions are no pair.
+  CHECK(audit_published("a", "b", {decorated[1], decorated[3]}, {}).verdict == AuditVerdict::kTooFew);
   // 67B Base -> Chat, Table 6.
-  const std::vector<PublishedScore> plain = {{"MMLU", true, 0.711, 0.713, 14042},
-                                             {"C-Eval", true, 0.652, 0.661, 12342},
-                                             {"CMMLU", true, 0.678, 0.708, 11582},
-                                             {"TriviaQA", false, 0.815, 0.789, 11313},
-                                             {"NaturalQuestions", false, 0.470, 0.366, 3610}};
+  const std::vector<PublishedScore> plain = {{"MMLU", true, 0.711, 0.713, 14042, "en"},
+                                             {"C-Eval", true, 0.652, 0.661, 12342, "zh"},
+                                             {"CMMLU", true, 0.678, 0.708, 11582, "zh"},
+                                             {"TriviaQA", false, 0.815, 0.789, 11313, "en"},
+                                             {"NaturalQuestions", false, 0.470, 0.366, 3610, "en"}};
   CHECK(audit_published("67B Chat", "67B Base", plain, {}).verdict == AuditVerdict::kNotShown);
+}
+
+TEST_CASE("no two ordinary models of the published tables are called decorated, in either order") {
+  const std::string practised = "DeepSeek LLM 7B Chat + MC (20M)";
+  int pairs = 0, in_two_languages = 0, decorated = 0, of_practised = 0;
+  auto count = [&](const std::string& a, const std::vector<const PublishedNumber*>& own, const std::string& b,
+                   const std::vector<const PublishedNumber*>& other) {
+    const std::vector<PublishedScore> scores = shared_scores(own, other);
+    if (scores.empty() || b == practised) return;
+    const AuditResult result = audit_published(a, b, scores, {});
+    const bool named = result.verdict == AuditVerdict::kDecorated;
+    if (a == practised) {
+      of_practised += named;
+      return;
+    }
+    INFO(a << " beside " << b << ": " << result.sentence);
+    CHECK_FALSE(named);
+    ++pairs, decorated += named, in_two_languages += result.tests.size() == 6;
+  };
+  for (const auto& [source, unused] : published_sources()) {  // inside each table
+    std::map<std::string, std::vector<const PublishedNumber*>> models;
+    for (const PublishedNumber& number : published_numbers()) {
+      if (number.source == source) models[number.model].push_back(&number);
+    }
+    for (const auto& [a, own] : models) {
+      for (const auto& [b, other] : models) {
+        if (a != b) count(a, own, b, other);
+      }
+    }
+  }
+  for (const std::string& a : published_models()) {  // and with all that is known of each
+    for (const std::string& b : published_models()) {
+      if (a != b) count(a, published_of(a, ""), b, published_of(b, ""));
+    }
+  }
+  std::printf("published pairs: %d, in two languages %d, decorated %d\n", pairs, in_two_languages, decorated);
+  CHECK(pairs > 250);
+  CHECK(in_two_languages >= 30);
+  CHECK(of_practised > 0);
 }
 
 TEST_CASE("the JSON form has the agreed keys") {
