@@ -91,7 +91,7 @@ class TaskReader {
     task_.name = name;
     read_names();
     find_repeated_keys();
-    if (!find_python()) read_rest();
+    if (!find_python()) read_or_refuse();
     if (!task_.unavailable.empty()) return stub();
     return std::move(task_);
   }
@@ -161,6 +161,15 @@ class TaskReader {
       if (auto node = field(key)) refuse(*node, std::string("`") + key + ": " + node->json().dump() + "` needs Python");
     }
     return !task_.unavailable.empty();
+  }
+
+  void read_or_refuse() {
+    try {
+      read_rest();
+    } catch (const Error& error) {
+      if (!foreign_) throw;
+      if (task_.unavailable.empty()) task_.unavailable = error.what();
+    }
   }
 
   void read_rest() {
@@ -716,6 +725,12 @@ std::vector<PublishedRow> read_published(const ConfigNode& node) {
 }
 
 int read_version(const ConfigNode& metadata) {
+  if (metadata.json().is_array()) {  // `- version: 1`, the old form
+    for (const ConfigNode& item : metadata.items()) {
+      if (item.json().is_object() && item.field("version")) return read_version(item);
+    }
+    return 1;
+  }
   auto version = metadata.field("version");
   if (!version || !version->json().is_number()) return 1;
   return static_cast<int>(std::clamp(version->number(), 0.0, 1e9));

@@ -245,8 +245,19 @@ class GroupBinder {
     return is_tag ? tag->second.members : keys;
   }
 
-  // Defines "<group>::<task>", or the task itself where the map is all there is.
+  // A map that does not fit the task it lands on (a built-in one may stand where that harness has its own) is no error
+  // before somebody asks for the group.
   std::vector<std::string> override_task(size_t i, const GroupDraft::Member& member) {
+    try {
+      return overridden_task(i, member);
+    } catch (const Error& error) {
+      refuse(i, std::string("the group ") + drafts_[i].group.name + ": " + member.name + ": " + error.what());
+      return {};
+    }
+  }
+
+  // Defines "<group>::<task>", or the task itself where the map is all there is.
+  std::vector<std::string> overridden_task(size_t i, const GroupDraft::Member& member) {
     const std::string& group = drafts_[i].group.name;
     const std::vector<std::string> bases = task_keys(member.name, drafts_[i]);
     TaskConfig config{member.place.path(), {}, {}};

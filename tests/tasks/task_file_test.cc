@@ -125,6 +125,35 @@ TEST_CASE("what needs Python or a hub is listed, and refused when it is asked fo
   CHECK(select_tasks(registry, "geography").tasks.size() == 2);  // the tag has a third that needs Python
 }
 
+TEST_CASE("a map that does not fit the task it lands on costs its group, not the folder") {
+  TemporaryFolder folder;
+  folder.write("g.yaml",
+               "group: board\ntask:\n  - {task: hellaswag, fewshot_split: train, num_fewshot: 10}\n  - arc_easy\n");
+  folder.write("t.yaml", "task: fine\n" + kSmall);
+  const TaskRegistry registry = load_registry({folder.path()});
+  CHECK(registry.find_task("fine@own"));
+  const std::string error = error_of([&] { select_tasks(registry, "board"); });
+  CHECK(error.find("the group board: hellaswag: " + folder.path() +
+                   "/g.yaml:3: task/0/fewshot_split: there are no files for the split \"train\"") != std::string::npos);
+}
+
+TEST_CASE("a foreign task with a defect costs itself only, and the old form of metadata is read") {
+  TemporaryFolder folder;
+  const std::string data =
+      "dataset_path: json\ndataset_kwargs: {data_files: {test: t.jsonl}}\ntest_split: test\n"
+      "doc_to_text: q\ndoc_to_target: a\n";
+  folder.write("a.yaml", "task: old_form\n" + data + "metadata:\n  - version: 3\n");
+  folder.write("b.yaml", "task: defect\n" + data + "fewshot_config: {no_such: 1}\n");
+  const TaskRegistry registry = load_registry({folder.path()});
+  REQUIRE(registry.find_task("old_form@lm-eval"));
+  CHECK(registry.find_task("old_form@lm-eval")->version == 3);
+  CHECK(registry.find_task("old_form@lm-eval")->unavailable == "");
+  CHECK(error_of([&] {
+          select_tasks(registry, "defect");
+        }).find("defect@lm-eval: cannot be run: " + folder.path() + "/b.yaml:7: unknown field \"no_such\"") !=
+        std::string::npos);
+}
+
 TEST_CASE("a group is unavailable when a group inside it has a member that is") {
   TemporaryFolder folder;
   folder.write("a.yaml", "task: fine\n" + kSmall);
