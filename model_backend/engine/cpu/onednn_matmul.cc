@@ -1,13 +1,14 @@
 // Matrix products by oneDNN on machines with AVX-512 (see matmul.h).
 //
-// A tile of a weight is cut into slices of some outputs, each reordered once into the layout that oneDNN names for
-// format tag `any` (one layout serves every number of rows). A product is shared out to the team in pieces, a slice
-// times some rows each; oneDNN computes a piece on the one thread that took it. So oneDNN's own threads are never
-// woken, which would wait, spinning, for the team's cores; a piece has the same sums for any number of threads; and a
-// thread that the system has given no core to holds up at most one piece.
+// A tile of a weight is reordered once into the layout that oneDNN names for format tag `any`, which serves every
+// number of rows; a slice of some of its outputs lies in one piece there. A product is shared out to the team in
+// pieces: some rows times the whole tile where there are rows enough for all threads, otherwise a slice times some
+// rows. oneDNN computes a piece on the one thread that took it. So oneDNN's own threads are never woken, which would
+// wait, spinning, for the team's cores; a piece has the same sums for any number of threads; and a thread that the
+// system has given no core to holds up at most one piece.
 //
-// oneDNN's fast kernels write dense rows only: a piece lands in its thread's scratch memory and is copied to its place,
-// which costs less than a hundredth of its arithmetic.
+// oneDNN's fast kernels write dense rows only: a slice's piece lands in its thread's scratch memory and is copied to
+// its place.
 //
 // Primitives are made once for each (inputs, outputs, rows) and kept.
 #include <omp.h>
@@ -16,6 +17,7 @@
 #include <cstring>
 #include <dnnl.hpp>
 #include <map>
+#include <span>
 #include <tuple>
 #include <vector>
 
@@ -31,7 +33,9 @@ using dnnl::memory;
 // oneDNN packs weights in blocks of 64 outputs.
 constexpr int64_t kBlockOutputs = 64;
 constexpr int64_t kFewestOutputs = 128, kMostOutputs = 256, kSlicesATile = 16;
-constexpr int64_t kPieceRows = 128;
+constexpr int64_t kPieceRows = 128;      // of a slice
+constexpr int64_t kWholePieceRows = 64;  // of a whole tile, and at least two such pieces a thread
+constexpr int kMostThreadsForWhole = 4;  // every piece reads the whole tile: more threads would wait for memory
 
 int64_t slice_width(int64_t outputs) {
   const int64_t even = (outputs + kSlicesATile - 1) / kSlicesATile;
@@ -41,21 +45,33 @@ int64_t slice_width(int64_t outputs) {
 struct Slice {
   int64_t begin;  // output, from the tile's first one
   int64_t outputs;
-  memory packed;                // [k, outputs] in oneDNN's layout
-  std::shared_ptr<void> owned;  // what it lies in
+  memory packed;  // [k, outputs] in oneDNN's layout, in the tile's memory
 };
+
+struct Tile {
+  std::shared_ptr<void> owned;
+  Slice whole;
+  std::vector<Slice> slices;
+};
+
+// Bytes from one block of outputs to the next where that is how `layout` is ordered; 0 where it is not.
+size_t block_bytes(const memory::desc& layout, size_t element) {
+  const dnnl_blocking_desc_t& blocking = layout.data.format_desc.blocking;
+  int64_t outputs = 1;
+  for (int i = 0; i < blocking.inner_nblks; ++i) outputs *= blocking.inner_idxs[i] == 1 ? blocking.inner_blks[i] : 1;
+  const bool in_order = outputs == kBlockOutputs && blocking.strides[1] >= blocking.strides[0];
+  return in_order ? static_cast<size_t>(blocking.strides[1]) * element : 0;
+}
 
 class OneDnnWeight final : public CpuWeight {
  public:
-  OneDnnWeight(int64_t n, int64_t k) : CpuWeight(n, k), slices_of(tiles()) {}
+  using CpuWeight::CpuWeight;
   size_t bytes() const override {
     size_t sum = 0;
-    for (const std::vector<Slice>& slices : slices_of) {
-      for (const Slice& slice : slices) sum += slice.packed.get_desc().get_size();
-    }
+    for (const Tile& tile : tiles_) sum += tile.whole.packed.get_desc().get_size();
     return sum;
   }
-  std::vector<std::vector<Slice>> slices_of;  // [tile]
+  std::vector<Tile> tiles_;
 };
 
 class OneDnnProduct final : public MatrixProduct {
@@ -66,7 +82,7 @@ class OneDnnProduct final : public MatrixProduct {
         team_(std::move(team)),
         engine_(dnnl::engine::kind::cpu, 0) {
     for (int thread = 0; thread < team_->threads(); ++thread) streams_.emplace_back(engine_);
-    landings_.assign(streams_.size(), std::vector<float>(kPieceRows * kMostOutputs));
+    landings_.resize(streams_.size());
   }
 
   std::string name() const override {
@@ -84,13 +100,11 @@ class OneDnnProduct final : public MatrixProduct {
     std::vector<Part> parts;
     with_errors_named("packing a weight matrix", [&] {
       for (int64_t tile = 0; tile < weight->tiles(); ++tile) {
-        std::vector<Slice>& slices = weight->slices_of[tile];
-        const int64_t all = weight->tile_outputs(tile), width = slice_width(all);
-        slices.reserve((all + width - 1) / width);
-        for (int64_t begin = 0; begin < all; begin += width) {
-          slices.push_back(empty_slice(begin, std::min(width, all - begin), matrix.k));
-          parts.push_back({weight->tile_begin(tile) + begin, &slices.back()});
-        }
+        weight->tiles_.push_back(empty_tile(weight->tile_outputs(tile), matrix.k));
+      }
+      for (int64_t tile = 0; tile < weight->tiles(); ++tile) {
+        for (Slice& slice : weight->tiles_[tile].slices)
+          parts.push_back({weight->tile_begin(tile) + slice.begin, &slice});
       }
     });
     on_team("packing a weight matrix", static_cast<int64_t>(parts.size()), [&](int thread, int64_t i) {
@@ -106,14 +120,18 @@ class OneDnnProduct final : public MatrixProduct {
 
   void multiply(const void* in, const CpuWeight& weight, int64_t tile, int64_t rows, float* out,
                 int64_t out_stride) override {
-    const std::vector<Slice>& slices = static_cast<const OneDnnWeight&>(weight).slices_of[tile];
+    const Tile& packed = static_cast<const OneDnnWeight&>(weight).tiles_[tile];
+    const int threads = team_->threads();
+    const bool whole =
+        packed.whole.outputs == out_stride && threads <= kMostThreadsForWhole && rows >= 2 * kWholePieceRows * threads;
+    const std::span<const Slice> slices = whole ? std::span(&packed.whole, 1) : std::span(packed.slices);
+    const int64_t piece_rows = whole ? kWholePieceRows : kPieceRows, down = (rows + piece_rows - 1) / piece_rows;
     struct Piece {
       Primitive* primitive;
       const Slice* slice;
       int64_t row, rows;
     };
     std::vector<Piece> pieces;
-    const int64_t down = (rows + kPieceRows - 1) / kPieceRows;
     with_errors_named("a matrix product", [&] {
       if (primitives_.size() >= kMostPrimitives) primitives_.clear();
       for (const Slice& slice : slices) {
@@ -129,7 +147,9 @@ class OneDnnProduct final : public MatrixProduct {
       const int64_t outputs = piece.slice->outputs;
       float* to = out + piece.row * out_stride + piece.slice->begin;
       const bool dense = outputs == out_stride || piece.rows == 1;
-      float* target = dense ? to : landings_[thread].data();
+      std::vector<float>& landing = landings_[thread];
+      if (!dense) landing.resize(std::max<size_t>(landing.size(), piece.rows * outputs));
+      float* target = dense ? to : landing.data();
       piece.primitive->on(thread).execute(streams_[thread], static_cast<const uint8_t*>(in) + piece.row * row_bytes,
                                           piece.slice->packed.get_data_handle(), target);
       for (int64_t row = 0; row < piece.rows && !dense; ++row) {
@@ -216,12 +236,28 @@ class OneDnnProduct final : public MatrixProduct {
     return {dnnl::matmul::desc(input_desc(rows, k), weight, output_desc(rows, outputs)), attributes, engine_};
   }
 
-  Slice empty_slice(int64_t begin, int64_t outputs, int64_t k) {
+  Tile empty_tile(int64_t outputs, int64_t k) {
     const memory::desc any({k, outputs}, type_, memory::format_tag::any);
     const auto primitive = describe(kLayoutRows, k, outputs, any);
+    const memory::desc layout = primitive.weights_desc();
     kernel_ = primitive.impl_info_str();
-    std::shared_ptr<void> owned = arena_.take(primitive.weights_desc().get_size());
-    return {begin, outputs, memory(primitive.weights_desc(), engine_, owned.get()), owned};
+    Tile tile;
+    tile.owned = arena_.take(layout.get_size());
+    tile.whole = {0, outputs, memory(layout, engine_, tile.owned.get())};
+    const size_t step = block_bytes(layout, precision_ == Precision::kBFloat16 ? 2 : 4);
+    const int64_t width = slice_width(outputs);
+    for (int64_t begin = 0; begin < outputs; begin += width) {
+      const int64_t count = std::min(width, outputs - begin);
+      const memory::desc part =
+          describe(kLayoutRows, k, count, {{k, count}, type_, memory::format_tag::any}).weights_desc();
+      if (step == 0 || block_bytes(part, precision_ == Precision::kBFloat16 ? 2 : 4) != step) {
+        tile.slices = {tile.whole};  // another order: the tile is one slice
+        return tile;
+      }
+      void* data = static_cast<uint8_t*>(tile.owned.get()) + begin / kBlockOutputs * step;
+      tile.slices.push_back({begin, count, memory(part, engine_, data)});
+    }
+    return tile;
   }
 
   Primitive& primitive_of(int64_t k, const Slice& slice, int64_t rows) {
