@@ -230,10 +230,13 @@ void build_byte_level(const GgufFile& file, const TokenTable& table, const PreTo
   pipeline.decoder.add(byte_level_decoder());
 }
 
-std::optional<TokenId> special_id(const GgufFile& file, const char* key, const TokenTable& table) {
-  if (!file.has(key)) return std::nullopt;
-  int64_t id = file.integer(key);
-  if (id == -1 || id == 0xFFFFFFFF) return std::nullopt;
+// SentencePiece's vocabularies have unknown, BOS and EOS in this order; a file may leave their keys out.
+constexpr int64_t kNone = -1, kUsualBos = 1, kUsualEos = 2;
+
+std::optional<TokenId> special_id(const GgufFile& file, const char* key, const TokenTable& table, int64_t usual) {
+  if (!file.has(key) && static_cast<size_t>(usual + 1) > table.texts.size()) return std::nullopt;
+  int64_t id = file.has(key) ? file.integer(key) : usual;
+  if (id == kNone || id == 0xFFFFFFFF) return std::nullopt;
   if (id < 0 || static_cast<size_t>(id) >= table.texts.size()) file.fail(key, fmt::format("{} is not a token", id));
   return static_cast<TokenId>(id);
 }
@@ -274,8 +277,9 @@ GgufTokenizer read_gguf_vocab(const GgufFile& file) {
   }
   out.pipeline.added = make_added(file, table, out.pipeline.normalizer);
   TokenizerFacts& facts = out.facts;
-  facts.bos = special_id(file, "tokenizer.ggml.bos_token_id", table);
-  facts.eos = special_id(file, "tokenizer.ggml.eos_token_id", table);
+  const bool has_usual = model == "llama";
+  facts.bos = special_id(file, "tokenizer.ggml.bos_token_id", table, has_usual ? kUsualBos : kNone);
+  facts.eos = special_id(file, "tokenizer.ggml.eos_token_id", table, has_usual ? kUsualEos : kNone);
   facts.add_bos = facts.bos && file.boolean("tokenizer.ggml.add_bos_token", add_bos_default);
   facts.add_eos = facts.eos && file.boolean("tokenizer.ggml.add_eos_token", false);
   if (facts.add_bos) out.pipeline.frame.before = {*facts.bos};

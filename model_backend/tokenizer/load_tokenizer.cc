@@ -72,6 +72,13 @@ bool adds_bos_by_class(const JsonObject& config) {
   return std::find(kClasses.begin(), kClasses.end(), name) != kClasses.end();
 }
 
+// Where no file beside it names a BOS or says what is added, the post-processor runs all the same: its first token is
+// the BOS.
+void read_frame_bos(const JsonObject& config, const SpecialFrame& frame, TokenizerFacts& facts) {
+  const bool is_said = config.has("add_bos_token") || config.has("add_eos_token");
+  if (!facts.bos && !is_said && frame.before.size() == 1) facts.bos = frame.before.front();
+}
+
 void read_frame_facts(const JsonObject& config, const SpecialFrame& frame, TokenizerFacts& facts) {
   bool framed_bos = facts.bos && !frame.before.empty() && frame.before.front() == *facts.bos;
   bool framed_eos = facts.eos && !frame.after.empty() && frame.after.back() == *facts.eos;
@@ -97,6 +104,7 @@ std::shared_ptr<const Tokenizer> assemble(std::string_view tokenizer_json, const
   TokenizerFacts facts;
   facts.bos = special_token(files, "bos_token", pipeline);
   facts.eos = special_token(files, "eos_token", pipeline);
+  read_frame_bos(files.config, pipeline.frame, facts);
   read_frame_facts(files.config, pipeline.frame, facts);
   facts.chat_template = chat_template ? std::move(chat_template) : config_template(files.config);
   facts.hash = FieldHash()

@@ -83,15 +83,19 @@ class GgufWriter {
 };
 
 // "<unk> <s> </s>", three letters, their joins, and the bytes of U+00E9.
-GgufWriter score_vocabulary() {
+GgufWriter unnamed_score_vocabulary() {
   GgufWriter writer;
   writer.text("tokenizer.ggml.model", "llama")
       .texts("tokenizer.ggml.tokens",
              {"<unk>", "<s>", "</s>", "\u2581", "a", "b", "ab", "ba", "\u2581a", "<0xC3>", "<0xA9>", "[x]"})
       .numbers("tokenizer.ggml.scores", {0, 0, 0, -9, -9, -9, -2, -1, -3, 0, 0, 0})
-      .integers("tokenizer.ggml.token_type", {2, 3, 3, 1, 1, 1, 1, 1, 1, 6, 6, 4})
-      .integer("tokenizer.ggml.bos_token_id", 1)
-      .integer("tokenizer.ggml.eos_token_id", 2);
+      .integers("tokenizer.ggml.token_type", {2, 3, 3, 1, 1, 1, 1, 1, 1, 6, 6, 4});
+  return writer;
+}
+
+GgufWriter score_vocabulary() {
+  GgufWriter writer = unnamed_score_vocabulary();
+  writer.integer("tokenizer.ggml.bos_token_id", 1).integer("tokenizer.ggml.eos_token_id", 2);
   return writer;
 }
 
@@ -145,6 +149,15 @@ TEST_CASE("A vocabulary with scores merges the best token first, the leftmost of
   CHECK(tokenizer->add_bos());
   CHECK(load(score_vocabulary().boolean("tokenizer.ggml.add_space_prefix", false))->encode("ba") == Ids{7});
   CHECK_FALSE(load(score_vocabulary().boolean("tokenizer.ggml.add_bos_token", false))->add_bos());
+}
+
+TEST_CASE("A vocabulary with scores that names no BOS and EOS has the usual ones") {
+  auto tokenizer = load(unnamed_score_vocabulary());
+  CHECK(tokenizer->bos() == 1);
+  CHECK(tokenizer->eos() == 2);
+  CHECK(tokenizer->add_bos());
+  CHECK(tokenizer->encode_with_special("b") == Ids{1, 3, 5});
+  CHECK_FALSE(load(unnamed_score_vocabulary().integer("tokenizer.ggml.bos_token_id", 0xFFFFFFFF))->bos());
 }
 
 TEST_CASE("A vocabulary with merges is byte-level, split as its pre-tokenizer says") {

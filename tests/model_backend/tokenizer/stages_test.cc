@@ -4,6 +4,7 @@
 
 #include "core/json.h"
 #include "core/text.h"
+#include "model_backend/tokenizer/pair.h"
 #include "model_backend/tokenizer/pattern.h"
 #include "model_backend/tokenizer/pre_tokenizer.h"
 #include "model_backend/tokenizer/tokenizer.h"
@@ -26,11 +27,22 @@ const char* const kTokenizer = R"({
 TEST_CASE("The facts of a folder come from the first file that has them") {
   TemporaryFolder folder;
   folder.write("tokenizer.json", kTokenizer);
-  SECTION("only tokenizer.json: no names, no BOS") {
+  SECTION("only tokenizer.json: what its post-processor puts in front is BOS, once") {
     auto tokenizer = load_tokenizer(folder.path());
-    CHECK_FALSE(tokenizer->bos());
-    CHECK_FALSE(tokenizer->add_bos());
+    CHECK(tokenizer->bos() == 10);
+    CHECK(tokenizer->add_bos());
+    CHECK_FALSE(tokenizer->eos());
     CHECK_FALSE(tokenizer->chat_template());
+    CHECK(encode_context(*tokenizer, "ab") == Ids{10, 2});
+    CHECK(encode_context(*tokenizer, "<s>ab") == Ids{10, 2});
+    folder.write("tokenizer_config.json", "{}");
+    CHECK(load_tokenizer(folder.path())->add_bos());
+    folder.write("tokenizer_config.json", R"({"add_bos_token": false})");
+    CHECK_FALSE(load_tokenizer(folder.path())->add_bos());
+    folder.write("tokenizer.json", replace_all(kTokenizer, R"({"SpecialToken": {"id": "<s>"}}, )", ""));
+    folder.write("tokenizer_config.json", "{}");
+    tokenizer = load_tokenizer(folder.path());
+    CHECK_FALSE(tokenizer->bos());
     CHECK(tokenizer->vocab_size() == 12);
   }
   SECTION("generation_config.json gives ids, the post-processor decides on BOS") {
@@ -88,7 +100,8 @@ TEST_CASE("The hash changes with what changes ids, and with nothing else") {
   std::string plain = make_tokenizer(kTokenizer, "", "here")->hash();
   CHECK(plain.size() == 64);
   CHECK(plain == make_tokenizer(kTokenizer, R"({"chat_template": "x", "model_max_length": 5})", "there")->hash());
-  CHECK(plain != make_tokenizer(kTokenizer, R"({"bos_token": "<s>"})", "here")->hash());
+  CHECK(plain == make_tokenizer(kTokenizer, R"({"bos_token": "<s>"})", "here")->hash());
+  CHECK(plain != make_tokenizer(kTokenizer, R"({"bos_token": "<s>", "add_bos_token": false})", "here")->hash());
   CHECK(plain != make_tokenizer(std::string(kTokenizer) + " ", "", "here")->hash());
 }
 
