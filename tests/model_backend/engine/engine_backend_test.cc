@@ -368,4 +368,28 @@ TEST_CASE("a tokenizer with more tokens than the embedding has rows is refused")
              Catch::Contains("its tokenizer has 97 tokens, its embedding 96 rows"));
 }
 
+TEST_CASE("a tokenizer with far fewer tokens than the embedding has rows is refused") {
+  testing::TemporaryFolder copy;
+  const std::string source = ASSAY_SOURCE_DIR;
+  std::filesystem::copy(source + "/examples/checkpoints/step-00040", copy.path());
+  copy.write("tokenizer.json", read_file(source + "/tests/golden/engine/llama-plain/tokenizer.json"));
+  CHECK_THAT(testing::error_of([&] { open(copy.path(), "float32"); }),
+             Catch::Contains("its tokenizer has 96 tokens, its embedding 1280 rows") &&
+                 Catch::Contains("belongs to another checkpoint"));
+}
+
+TEST_CASE("a text ends with the tokenizer's end token as with the configuration's") {
+  testing::TemporaryFolder copy;
+  std::filesystem::copy(std::string(ASSAY_SOURCE_DIR) + "/tests/golden/engine/llama-plain", copy.path());
+  const auto first_text = [&] { return ask(*open(copy.path(), "float32"), {generate("ab", 4)}).at(0).texts.at(0); };
+  const std::string before = first_text().text;
+  REQUIRE(!before.empty());
+  const std::string first(1, before[0]);
+  copy.write("tokenizer_config.json",
+             Json({{"bos_token", "<bos>"}, {"eos_token", first}, {"add_bos_token", true}}).dump());
+  const GeneratedText after = first_text();
+  CHECK(after.text == "");
+  CHECK(after.finish == FinishReason::kEndOfText);
+}
+
 }  // namespace assay
