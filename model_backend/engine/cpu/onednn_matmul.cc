@@ -35,7 +35,9 @@ constexpr int64_t kBlockOutputs = 64;
 constexpr int64_t kFewestOutputs = 128, kMostOutputs = 256, kSlicesATile = 16;
 constexpr int64_t kPieceRows = 128;      // of a slice
 constexpr int64_t kWholePieceRows = 64;  // of a whole tile, and at least two such pieces a thread
-constexpr int kMostThreadsForWhole = 4;  // every piece reads the whole tile: more threads would wait for memory
+// Every piece reads the whole tile: where it is larger, or threads are more, they would wait for memory.
+constexpr size_t kMostWholeBytes = size_t{4} << 20;
+constexpr int kMostThreadsForWhole = 4;
 
 int64_t slice_width(int64_t outputs) {
   const int64_t even = (outputs + kSlicesATile - 1) / kSlicesATile;
@@ -122,8 +124,9 @@ class OneDnnProduct final : public MatrixProduct {
                 int64_t out_stride) override {
     const Tile& packed = static_cast<const OneDnnWeight&>(weight).tiles_[tile];
     const int threads = team_->threads();
-    const bool whole =
-        packed.whole.outputs == out_stride && threads <= kMostThreadsForWhole && rows >= 2 * kWholePieceRows * threads;
+    const bool whole = packed.whole.outputs == out_stride && threads <= kMostThreadsForWhole &&
+                       packed.whole.packed.get_desc().get_size() <= kMostWholeBytes &&
+                       rows >= 2 * kWholePieceRows * threads;
     const std::span<const Slice> slices = whole ? std::span(&packed.whole, 1) : std::span(packed.slices);
     const int64_t piece_rows = whole ? kWholePieceRows : kPieceRows, down = (rows + piece_rows - 1) / piece_rows;
     struct Piece {
