@@ -53,26 +53,35 @@ struct PairedResult {
   double p = 1;
   std::string test;                // "exact McNemar", "sign flips", "sign flips of clusters"
   int64_t only_a = 0, only_b = 0;  // items where a (b) has the larger value
-  std::optional<double> mde80;     // see minimal_detectable_effect
+  std::optional<double> mde80;     // see below; nothing where no data could have shown a difference
 };
 
 // Precondition: at least one item, all vectors of one length.
 // Intervals: right or wrong, independent: Wald's with one half of an item added to each kind of flip twice over (Bonett
-// and Price 2012), so that it is not empty where nothing flipped; else +- t times the (cluster-robust) error.
+// and Price 2012), so that it is not empty where nothing flipped; else +- t times the (cluster-robust) error. Where
+// fewer than ten items or clusters changed, that error is widened by two more flips, and with none at all the interval
+// holds what the number of units leaves open, 1 - 0.025^(1 / units) each way; both are marked as conservative.
 PairedResult compare_paired(const PairedScores& scores, ScoreKind kind);
 
 // The smallest true difference that a two-sided test at 5 % finds in 80 % of experiments, when a difference has this
 // standard error: (z_0.975 + z_0.8) stderr, with Student's quantiles for `units` - 1 degrees of freedom.
 double minimal_detectable_effect(double stderr_value, size_t units);
 
+// The same for exact McNemar: the smallest difference which it finds in 80 % of experiments, when as many items flip as
+// did, or as many as the difference needs. Up to 59 flips by the test's own power, then by the normal distribution
+// (Connor 1987). At most 1.
+double mcnemar_detectable_effect(int64_t items, int64_t flips);
+
 // One sample against a number taken as exact (a published one).
 struct OneSampleResult {
   double difference = 0;
   std::optional<Interval> interval;  // of the difference
   std::optional<double> p, mde80;
-  std::string test;  // "one-sample binomial", "one-sample t"
+  std::string test;  // "one-sample binomial", "one-sample binomial of clusters", "one-sample t"
 };
-// kind kRightOrWrong with independent items: the exact binomial test; else t on value and error.
+// kind kRightOrWrong with independent items: the exact binomial test. Scores in [0, 1] that do not vary (0 % or 100 %
+// in clusters or a group): the same on the number of units, in clusters divided by 1.7 as for intervals. Else t on
+// value and error; none where that error is 0.
 OneSampleResult compare_with_number(const Estimate& estimate, size_t items, size_t units, ScoreKind kind,
                                     double number);
 

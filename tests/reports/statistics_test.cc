@@ -145,4 +145,59 @@ TEST_CASE("against a published number the test is one-sample: binomial for right
   CHECK(*other.p == Approx(2 * student_cdf(-2, 49)));
 }
 
+TEST_CASE("0 % and 100 % in clusters or a group are tested against a published number") {
+  // 40 clusters of 5, no answer right, against 20 %: 23 effective items, 0.8^23 below and as much above.
+  const OneSampleResult none = compare_with_number({0, 0.0}, 200, 40, ScoreKind::kUnit, 0.2);
+  REQUIRE(none.p);
+  CHECK(none.test == "one-sample binomial of clusters");
+  CHECK(*none.p < 0.05);
+  CHECK(*none.p >= std::pow(0.8, 23));
+  CHECK(none.interval->high < 0);
+  CHECK(*none.mde80 > 0.1);
+  // A group: its items.
+  const OneSampleResult all = compare_with_number({1, 0.0}, 100, 100, ScoreKind::kUnit, 0.9);
+  CHECK(*all.p == Approx(binomial_test(100, 100, 0.9)));
+  CHECK(*all.mde80 > 0);
+  // The same numbers as those of right-or-wrong scores.
+  CHECK(*compare_with_number({1, 0.0}, 100, 100, ScoreKind::kRightOrWrong, 0.9).p == *all.p);
+}
+
+TEST_CASE("two runs without a flip leave open what their number of units leaves open") {
+  PairedScores scores;
+  for (int i = 0; i < 200; ++i) scores.a.push_back(i % 2), scores.b.push_back(i % 2);
+  scores.clusters.count = 40;
+  for (int i = 0; i < 200; ++i) scores.clusters.of_item.push_back(i / 5);
+  const PairedResult clustered = compare_paired(scores, ScoreKind::kRightOrWrong);
+  CHECK(clustered.interval->high == Approx(1 - std::pow(0.025, 1.0 / 40)));
+  CHECK(clustered.interval->low == -clustered.interval->high);
+  CHECK(clustered.interval->conservative);
+  CHECK(*clustered.mde80 > 0.15);  // six of the 40 must change
+  scores.clusters = independent_items(200);
+  const PairedResult fractions = compare_paired(scores, ScoreKind::kUnit);
+  CHECK(fractions.interval->high == Approx(1 - std::pow(0.025, 1.0 / 200)));
+  CHECK(fractions.interval->conservative);
+  CHECK(*fractions.mde80 >= 0.039);
+  scores.clusters = {{}, 4};
+  scores.a.resize(4), scores.b.resize(4);
+  CHECK_FALSE(compare_paired(scores, ScoreKind::kUnit).mde80);  // four signs have no pattern below 5 %
+}
+
+TEST_CASE("the minimal detectable effect of McNemar's test is that of the test, near no flips too") {
+  // Nothing flipped: a difference shows from six flips one way on. 1 - sum_{k<6} of binomial(100, d) is 0.8 at d =
+  // 0.0776.
+  CHECK(mcnemar_detectable_effect(100, 0) == Approx(0.0776).margin(0.0005));
+  double at_most_five = 0, d = mcnemar_detectable_effect(100, 0);
+  at_most_five = binomial_cdf(5, 100, d);
+  CHECK(at_most_five == Approx(0.2).margin(0.005));
+  CHECK(mcnemar_detectable_effect(1000, 0) == Approx(0.0079).margin(0.0001));
+  CHECK(mcnemar_detectable_effect(5, 0) == 1);  // five flips one way have p = 0.0625
+  // Both ways of working it out meet at their border, and more flips hide more.
+  CHECK(mcnemar_detectable_effect(1000, 59) == Approx(mcnemar_detectable_effect(1000, 60)).epsilon(0.06));
+  CHECK(mcnemar_detectable_effect(1000, 20) < mcnemar_detectable_effect(1000, 50));
+  PairedScores scores;
+  scores.a = scores.b = std::vector<double>(100, 1.0);
+  scores.clusters = independent_items(100);
+  CHECK(*compare_paired(scores, ScoreKind::kRightOrWrong).mde80 >= 0.0775);
+}
+
 }  // namespace assay
