@@ -30,11 +30,9 @@ std::vector<Message> fold_system(const std::vector<Message>& messages) {
 
 }  // namespace
 
-ChatRenderer::ChatRenderer(const std::string& source, const std::string& name, std::string bos_text,
-                           std::string eos_text)
-    : template_(Template::parse(source, name, TemplateOptions::chat())),
-      bos_text_(std::move(bos_text)),
-      eos_text_(std::move(eos_text)) {}
+ChatRenderer::ChatRenderer(const std::string& source, const std::string& name,
+                           std::map<std::string, std::string> special_tokens)
+    : template_(Template::parse(source, name, TemplateOptions::chat())), special_tokens_(std::move(special_tokens)) {}
 
 std::string ChatRenderer::render(const std::vector<Message>& messages, bool* folded) const {
   if (messages.empty() || messages.front().role != "system" || strip(messages.front().content).empty())
@@ -52,9 +50,11 @@ std::string ChatRenderer::render(const std::vector<Message>& messages, bool* fol
 std::string ChatRenderer::render_as_given(const std::vector<Message>& messages) const {
   const bool continued = !messages.empty() && messages.back().role == "assistant";
   Json context = {{"messages", to_json(messages, continued ? messages.size() - 1 : messages.size())},
-                  {"add_generation_prompt", true}};
-  if (!bos_text_.empty()) context["bos_token"] = bos_text_;
-  if (!eos_text_.empty()) context["eos_token"] = eos_text_;
+                  {"add_generation_prompt", true},
+                  // transformers hands these over as None, so a template may take them for defined.
+                  {"tools", nullptr},
+                  {"documents", nullptr}};
+  for (const auto& [name, text] : special_tokens_) context[name] = text;
   std::string text = template_.render(context);
   if (continued) text += messages.back().content;
   return text;

@@ -1,6 +1,7 @@
 // Chat messages -> the text that a checkpoint's own chat template makes of them.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,8 +13,9 @@ namespace assay {
 
 class ChatRenderer {
  public:
-  // `source`: the template as the checkpoint ships it; `name` heads error messages. Throws TemplateError.
-  ChatRenderer(const std::string& source, const std::string& name, std::string bos_text, std::string eos_text);
+  // `source`: the template as the checkpoint ships it; `name` heads error messages; `special_tokens`: the names that
+  // it may use for them, "bos_token" -> "<s>". Throws TemplateError.
+  ChatRenderer(const std::string& source, const std::string& name, std::map<std::string, std::string> special_tokens);
 
   // The prompt, ready for the answer. A final assistant turn is continued, not closed. Throws TemplateError.
   // A template that refuses the system role, or leaves its text out, gets that text in front of the first user turn;
@@ -24,7 +26,7 @@ class ChatRenderer {
   std::string render_as_given(const std::vector<Message>& messages) const;
 
   Template template_;
-  std::string bos_text_, eos_text_;
+  std::map<std::string, std::string> special_tokens_;
 };
 
 // kChat requests become kGenerate, and the contexts of log-likelihood requests that carry messages are rendered too.

@@ -389,8 +389,7 @@ int show_command(ShowOptions options) {
   if (config.chat_template) {
     if (!tokenizer) throw_input("--chat-template on", "needs --model, whose template is used");
     if (!tokenizer->chat_template()) throw_input(config.model, "has no chat template");
-    ChatRenderer renderer(*tokenizer->chat_template(), config.model + " chat template", tokenizer->bos_text(),
-                          tokenizer->eos_text());
+    ChatRenderer renderer(*tokenizer->chat_template(), config.model + " chat template", tokenizer->special_tokens());
     render_chat(item.requests, renderer);
   }
   Json shown = show_json(item, options.tokens ? tokenizer.get() : nullptr);

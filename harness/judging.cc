@@ -347,7 +347,7 @@ JudgeOutcome judge_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& 
   const JudgePrice price = price_of(config, info.label);
   std::optional<ChatRenderer> renderer;
   if (!info.chat && info.chat_template)
-    renderer.emplace(*info.chat_template, info.label + " chat template", info.bos_text, info.eos_text);
+    renderer.emplace(*info.chat_template, info.label + " chat template", info.special_tokens);
 
   JudgeOutcome outcome;
   Purse purse(config.budget, price);

@@ -200,7 +200,7 @@ std::optional<ChatRenderer> make_renderer(const RunConfig& config, const Backend
   if (!info.chat_template) {
     throw_input(info.label, "has no chat template, but --chat-template is on", "leave --chat-template off");
   }
-  return ChatRenderer(*info.chat_template, info.label + " chat template", info.bos_text, info.eos_text);
+  return ChatRenderer(*info.chat_template, info.label + " chat template", info.special_tokens);
 }
 
 void apply_chat_template(const ChatRenderer& renderer, std::vector<PreparedTask>& tasks) {

@@ -27,8 +27,8 @@ struct BackendInfo {
   bool bought = false;     // answers cost money: none may be lost once it is here
   bool chat = false;       // answers kChat itself; otherwise the harness renders messages with chat_template
   int context_length = 0;  // tokens; 0 = not known
-  std::optional<std::string> chat_template;  // Jinja; rendered by the harness, never by the backend
-  std::string bos_text, eos_text;            // for the chat template; empty = none
+  std::optional<std::string> chat_template;           // Jinja; rendered by the harness, never by the backend
+  std::map<std::string, std::string> special_tokens;  // for the chat template: "bos_token" -> "<s>"
 };
 
 // Work done so far, or in all.

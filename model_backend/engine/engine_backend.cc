@@ -54,8 +54,7 @@ BackendInfo describe(const Checkpoint& checkpoint, const Tokenizer& tokenizer, c
   info.loglikelihood = info.rolling = info.generate = true;
   info.context_length = checkpoint.config().context_length;
   info.chat_template = tokenizer.chat_template();
-  info.bos_text = tokenizer.bos_text();
-  info.eos_text = tokenizer.eos_text();
+  info.special_tokens = tokenizer.special_tokens();
   return info;
 }
 

@@ -241,6 +241,19 @@ std::optional<TokenId> special_id(const GgufFile& file, const char* key, const T
   return static_cast<TokenId>(id);
 }
 
+std::map<std::string, std::string> named_tokens(const GgufFile& file, const TokenTable& table,
+                                                const TokenizerFacts& facts) {
+  std::map<std::string, std::string> tokens;
+  const auto put = [&](const char* name, std::optional<TokenId> id) {
+    if (id) tokens[name] = table.texts[static_cast<size_t>(*id)];
+  };
+  put("bos_token", facts.bos);
+  put("eos_token", facts.eos);
+  put("unk_token", special_id(file, "tokenizer.ggml.unknown_token_id", table, kNone));
+  put("pad_token", special_id(file, "tokenizer.ggml.padding_token_id", table, kNone));
+  return tokens;
+}
+
 std::string hash_of(const GgufFile& file, const TokenTable& table, const TokenizerFacts& facts) {
   FieldHash hash;
   hash.add("gguf").add(file.text("tokenizer.ggml.model")).add(file.text("tokenizer.ggml.pre", ""));
@@ -280,6 +293,7 @@ GgufTokenizer read_gguf_vocab(const GgufFile& file) {
   const bool has_usual = model == "llama";
   facts.bos = special_id(file, "tokenizer.ggml.bos_token_id", table, has_usual ? kUsualBos : kNone);
   facts.eos = special_id(file, "tokenizer.ggml.eos_token_id", table, has_usual ? kUsualEos : kNone);
+  facts.special_tokens = named_tokens(file, table, facts);
   facts.add_bos = facts.bos && file.boolean("tokenizer.ggml.add_bos_token", add_bos_default);
   facts.add_eos = facts.eos && file.boolean("tokenizer.ggml.add_eos_token", false);
   if (facts.add_bos) out.pipeline.frame.before = {*facts.bos};

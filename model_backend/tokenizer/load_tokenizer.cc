@@ -63,6 +63,23 @@ std::optional<TokenId> special_token(const SideFiles& files, const std::string& 
   return generation_id(files.generation, key + "_id", pipeline);
 }
 
+// Every "..._token" of the files beside, and BOS and EOS where only ids are there.
+std::map<std::string, std::string> named_tokens(const SideFiles& files, const Pipeline& pipeline,
+                                                const TokenizerFacts& facts) {
+  std::map<std::string, std::string> tokens;
+  for (const JsonObject* object : {&files.special_tokens, &files.config}) {
+    for (const auto& [key, value] : object->json().items()) {
+      if (!ends_with(key, "_token")) continue;
+      if (value.is_null()) tokens.erase(key);
+      if (value.is_object() && value.contains("content")) tokens[key] = object->object(key.c_str()).text("content");
+      if (value.is_string()) tokens[key] = value.get<std::string>();
+    }
+  }
+  if (facts.bos) tokens["bos_token"] = *pipeline.token_text(*facts.bos);
+  if (facts.eos) tokens["eos_token"] = *pipeline.token_text(*facts.eos);
+  return tokens;
+}
+
 // transformers' Llama and Gemma tokenizers put BOS in front unless the configuration says otherwise.
 bool adds_bos_by_class(const JsonObject& config) {
   constexpr std::array<std::string_view, 6> kClasses = {"LlamaTokenizer",     "LlamaTokenizerFast",
@@ -104,6 +121,7 @@ std::shared_ptr<const Tokenizer> assemble(std::string_view tokenizer_json, const
   TokenizerFacts facts;
   facts.bos = special_token(files, "bos_token", pipeline);
   facts.eos = special_token(files, "eos_token", pipeline);
+  facts.special_tokens = named_tokens(files, pipeline, facts);
   read_frame_bos(files.config, pipeline.frame, facts);
   read_frame_facts(files.config, pipeline.frame, facts);
   facts.chat_template = chat_template ? std::move(chat_template) : config_template(files.config);

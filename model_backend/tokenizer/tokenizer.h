@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -25,6 +26,7 @@ struct TokenizerFacts {
   // Whether the checkpoint puts BOS in front of a text and EOS behind it.
   bool add_bos = false, add_eos = false;
   std::optional<std::string> chat_template;
+  std::map<std::string, std::string> special_tokens;
   std::string hash;
 };
 
@@ -68,6 +70,8 @@ class Tokenizer {
   std::string eos_text() const;
 
   const std::optional<std::string>& chat_template() const { return facts_.chat_template; }
+  // The special tokens that have a name, for the chat template: "bos_token" -> "<s>".
+  const std::map<std::string, std::string>& special_tokens() const { return facts_.special_tokens; }
   // SHA-256 over all that changes ids: two tokenizers with one hash encode alike.
   const std::string& hash() const { return facts_.hash; }
 

@@ -15,19 +15,26 @@ constexpr const char* kTemplate =
 }  // namespace
 
 TEST_CASE("messages become the text that the checkpoint's template makes of them") {
-  ChatRenderer renderer(kTemplate, "test", "<s>", "</s>");
+  ChatRenderer renderer(kTemplate, "test", {{"bos_token", "<s>"}});
   CHECK(renderer.render({{"system", "Be brief."}, {"user", "1+1?"}}) ==
         "<s><|system|>Be brief.\n<|user|>1+1?\n<|assistant|>");
 }
 
 TEST_CASE("a final assistant turn is continued, not closed") {
-  ChatRenderer renderer(kTemplate, "test", "<s>", "</s>");
+  ChatRenderer renderer(kTemplate, "test", {{"bos_token", "<s>"}});
   CHECK(renderer.render({{"user", "1+1?"}, {"assistant", "The answer is"}}) ==
         "<s><|user|>1+1?\n<|assistant|>The answer is");
 }
 
+TEST_CASE("a template sees every named special token, and no tools and no documents as none") {
+  const ChatRenderer renderer(
+      "{{ bos_token }}{{ pad_token }}{{ sep_token }}{% if tools is not none %}T{% endif %}{{ documents }}", "test",
+      {{"bos_token", "<s>"}, {"pad_token", "<pad>"}});
+  CHECK(renderer.render({{"user", "Hi"}}) == "<s><pad>None");
+}
+
 TEST_CASE("a chat request becomes a generate request with the rendered context") {
-  ChatRenderer renderer(kTemplate, "test", "", "");
+  ChatRenderer renderer(kTemplate, "test", {});
   std::vector<Request> requests(2);
   requests[0].kind = RequestKind::kChat;
   requests[0].messages = {{"user", "Hi"}};
@@ -56,13 +63,13 @@ TEST_CASE("a system text that the template refuses or leaves out stands at the h
         Row{takes, "[Be brief.][1+1?][2][2+2?]", false}}) {
     INFO(row.source);
     bool folded = false;
-    CHECK(ChatRenderer(row.source, "test", "", "").render(messages, &folded) == row.text);
+    CHECK(ChatRenderer(row.source, "test", {}).render(messages, &folded) == row.text);
     CHECK(folded == row.folded);
   }
 }
 
 TEST_CASE("a template that fails for another reason is not folded around") {
-  const ChatRenderer renderer("{{ nothing.at.all }}", "test", "", "");
+  const ChatRenderer renderer("{{ nothing.at.all }}", "test", {});
   CHECK_THROWS_AS(renderer.render({{"system", "Be brief."}, {"user", "1+1?"}}), TemplateError);
 }
 
@@ -70,7 +77,7 @@ TEST_CASE("Gemma's own template refuses the system role") {
   const auto file = testing::shared_file("chat-templates/google-gemma-2-2b-it.jinja");
   if (!file) return;
   bool folded = false;
-  const ChatRenderer renderer(read_file(*file), "gemma", "<bos>", "<eos>");
+  const ChatRenderer renderer(read_file(*file), "gemma", {{"bos_token", "<bos>"}});
   CHECK(renderer.render({{"system", "Be brief."}, {"user", "1+1?"}}, &folded) ==
         "<bos><start_of_turn>user\nBe brief.\n\n1+1?<end_of_turn>\n<start_of_turn>model\n");
   CHECK(folded);

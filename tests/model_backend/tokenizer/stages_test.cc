@@ -65,6 +65,15 @@ TEST_CASE("The facts of a folder come from the first file that has them") {
     CHECK(tokenizer->eos_text() == "<s>");
     CHECK(tokenizer->add_eos());
   }
+  SECTION("special tokens have their names, the configuration's before the map's") {
+    folder.write("special_tokens_map.json", R"({"unk_token": "?", "pad_token": "a", "sep_token": "b"})");
+    folder.write("tokenizer_config.json",
+                 R"({"pad_token": {"content": "</s>"}, "sep_token": null, "bos_token": "<s>", "add_bos_token": true})");
+    folder.write("generation_config.json", R"({"eos_token_id": 11})");
+    CHECK(load_tokenizer(folder.path())->special_tokens() ==
+          std::map<std::string, std::string>{
+              {"bos_token", "<s>"}, {"eos_token", "</s>"}, {"pad_token", "</s>"}, {"unk_token", "?"}});
+  }
   SECTION("chat_template.jinja goes before the configuration's list") {
     folder.write("tokenizer_config.json",
                  R"({"chat_template": [{"name": "rag", "template": "R"}, {"name": "default", "template": "D"}]})");
