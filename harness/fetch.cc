@@ -289,8 +289,9 @@ void add_fetch_flags(CLI::App& command, FetchOptions& options) {
   options.data = data && *data ? data : std::string(home ? home : ".") + "/.cache/assay";
   command.add_option("names", options.names, "Benchmarks to download; none: list what there is");
   command.add_option("--data", options.data, "Folder to put them in (default: $ASSAY_DATA, else ~/.cache/assay)");
-  command.add_option("--mirror", options.mirrors,
-                     "URL tried first, as MIRROR/<name>/<file>; may be given several times");
+  command
+      .add_option("--mirror", options.mirrors, "URL tried first, as MIRROR/<name>/<file>; may be given several times")
+      ->allow_extra_args(false);
   command.add_flag("--force", options.force, "Download again what is already here");
 }
 

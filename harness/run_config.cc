@@ -44,7 +44,8 @@ void add_place_flags(CLI::App& command, Places& places) {
   places.data = environment("ASSAY_DATA", default_data_folder());
   command.add_option("--db", places.db, "Report database (default: $ASSAY_DB, else scores.db)");
   command.add_option("--data", places.data, "Folder of benchmark data (default: $ASSAY_DATA, else ~/.cache/assay)");
-  command.add_option("--include", places.include, "Folder with more task files; may be given several times");
+  command.add_option("--include", places.include, "Folder with more task files; may be given several times")
+      ->allow_extra_args(false);
   command.add_option("--text", places.texts, "Text files or folders for the task bpb");
 }
 
