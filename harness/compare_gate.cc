@@ -55,16 +55,24 @@ void check_drop(const Gate& gate, const CompareRow& row, double limit, std::vect
     failures.push_back(fmt::format("{}: not compared", row.task));
     return;
   }
-  const CompareTest& test = *row.tests[1];
-  const auto drop = drop_of(row, test);
-  if (gate.proof == Gate::Proof::kOfNoDrop) {
-    if (!drop || drop->second > limit) {
-      failures.push_back(fmt::format("{}: a drop of more than {} is not excluded (it may be {:.4f})", row.task, limit,
-                                     drop ? drop->second : 1.0));
-    }
-  } else if (drop && drop->first > limit && test.verdict == CompareVerdict::kWorse) {
+  const auto drop = drop_of(row, *row.tests[1]);
+  if (!drop) {
+    failures.push_back(
+        fmt::format("{}: the difference has no interval: too few items to say how much worse it is", row.task));
+  } else if (gate.proof == Gate::Proof::kOfNoDrop && drop->second > limit) {
+    failures.push_back(
+        fmt::format("{}: a drop of more than {} is not excluded (it may be {:.4f})", row.task, limit, drop->second));
+  } else if (gate.proof == Gate::Proof::kOfDrop && drop->first > limit) {
     failures.push_back(fmt::format("{}: worse by {:.4f} (95 %: at least {:.4f}), allowed {}", row.task,
-                                   std::abs(test.difference), drop->first, limit));
+                                   std::abs(row.tests[1]->difference), drop->first, limit));
+  }
+}
+
+void check_missing(const CompareRow& row, const std::vector<std::string>& columns, std::vector<std::string>& failures) {
+  for (size_t i = 0; i < std::min<size_t>(2, row.cells.size()); ++i) {
+    if (!row.cells[i] || row.cells[i]->missing == 0) continue;
+    failures.push_back(fmt::format("{}: {} items of {} have no answer: the run is incomplete", row.task,
+                                   row.cells[i]->missing, columns[i]));
   }
 }
 
@@ -86,6 +94,7 @@ void check_globs(const Gate& gate, const Comparison& comparison, std::vector<std
   for (const std::string& glob : globs) {
     bool found = false;
     for (const CompareRow& row : comparison.rows) found = found || matches(glob, row);
+    for (const CompareRow& row : comparison.not_compared) found = found || matches(glob, row);  // said apart
     if (!found) failures.push_back(fmt::format("{}: no such task was compared", glob));
   }
 }
@@ -121,10 +130,14 @@ Gate load_gate(const std::string& path) {
 std::vector<std::string> gate_failures(const Gate& gate, const Comparison& comparison) {
   std::vector<std::string> failures;
   check_globs(gate, comparison, failures);
+  for (const CompareRow& row : comparison.not_compared) {
+    if (is_in(gate, row)) failures.push_back(fmt::format("{}: only {} has it", row.task, comparison.columns[1]));
+  }
   double sum = 0;
   int64_t count = 0;
   for (const CompareRow& row : comparison.rows) {
     if (!is_in(gate, row)) continue;
+    check_missing(row, comparison.columns, failures);
     const GateLimits limits = limits_for(gate, row);
     if (limits.worse_by_at_most) check_drop(gate, row, *limits.worse_by_at_most, failures);
     if (limits.at_least) check_level(row, *limits.at_least, failures);

@@ -27,8 +27,9 @@ struct Gate {
 // Throws Error(kInput) with file and line for malformed YAML, an unknown key, a value of the wrong type.
 Gate load_gate(const std::string& path);
 
-// Why A fails, one short sentence each; empty = it passes. Looks at A and the second column. A glob of the gate that
-// matches no row is a reason too: what was not measured has not passed.
+// Why A fails, one short sentence each; empty = it passes. Looks at A and the second column. What was not measured has
+// not passed: reasons too are a glob of the gate that matches no row, a task that only B was run on, items without an
+// answer on either side, a difference without an interval where a drop is limited.
 std::vector<std::string> gate_failures(const Gate& gate, const Comparison& comparison);
 
 }  // namespace assay

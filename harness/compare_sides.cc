@@ -113,6 +113,7 @@ CompareCell run_cell(const SideTask& task) {
                       : student_interval(estimate_of(row), items, false);
   cell.convention = row.convention;
   cell.shots = row.shots;
+  cell.missing = row.missing;
   if (!row.complete) cell.marks.push_back(fmt::format("run {} is incomplete", row.run));
   return cell;
 }
@@ -192,6 +193,7 @@ class Comparer {
       for (const SideTask& task : tasks_[static_cast<size_t>(lead - sides_.begin())]) add_run_row(task);
     }
     if (comparison_.rows.empty()) fail_without_rows();
+    add_not_compared();
     judge(comparison_);
     add_notes();
     return std::move(comparison_);
@@ -232,7 +234,21 @@ class Comparer {
     }
     test_row(row, beside);
     const auto filled = std::count_if(row.cells.begin(), row.cells.end(), [](const auto& cell) { return !!cell; });
-    if (filled > 1) comparison_.rows.push_back(std::move(row));
+    if (filled < 2) return;
+    if (beside[1] && row.cells[1]) shown_of_second_.insert(key_of(*beside[1]));
+    comparison_.rows.push_back(std::move(row));
+  }
+
+  // What B was run on and A was not.
+  void add_not_compared() {
+    if (sides_[0].is_published()) return;
+    for (const SideTask& task : tasks_[1]) {
+      const ReportRow& number = task.number;
+      if (shown_of_second_.count(key_of(task)) || !is_wanted(number.task, number.convention)) continue;
+      if (number.depth > 0 && !scope_.members && scope_.tasks.empty()) continue;
+      CompareRow& row = comparison_.not_compared.emplace_back();
+      row.task = number.task, row.convention = number.convention;
+    }
   }
 
   // A against every other column. Where A is published and the other was run, the same test with its sides changed.
@@ -378,6 +394,7 @@ class Comparer {
   const CompareScope& scope_;
   std::vector<SideTasks> tasks_;  // one a side
   std::set<std::string> used_benchmarks_;
+  std::set<std::string> shown_of_second_;  // keys of B's tasks
   Comparison comparison_;
 };
 

@@ -69,6 +69,7 @@ struct CompareCell {
   std::string convention;  // of a run
   std::string source;      // of a published number
   std::optional<int> shots;
+  int64_t missing = 0;             // items of a run without an answer
   std::vector<std::string> marks;  // how it differs from A's
 };
 
@@ -84,7 +85,8 @@ struct CompareRow {
 struct Comparison {
   std::vector<std::string> columns;  // as they were asked for
   std::vector<CompareRow> rows;
-  std::vector<std::string> notes;  // under the table
+  std::vector<CompareRow> not_compared;  // task and convention only: B was run on them, and no row has B's number
+  std::vector<std::string> notes;        // under the table
 };
 
 // Fills every q and verdict.

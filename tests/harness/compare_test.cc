@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/json.h"
+#include "harness/compare_gate.h"
 #include "tests/harness/process.h"
 #include "tests/support.h"
 
@@ -96,6 +97,62 @@ TEST_CASE("a gate passes the better checkpoint and stops the worse one with a re
   const std::string high = folder.write("high.yaml", "average_at_least: 0.9\n");
   CHECK(compare({"step-01800", "step-00040", "--gate", high}).exit_code == 0);
   CHECK(compare({"step-00040", "step-01800", "--gate", high}).exit_code == 1);
+}
+
+TEST_CASE("a gate does not pass what was not measured") {
+  TemporaryFolder folder;
+  const std::string gate = folder.write("gate.yaml", "worse_by_at_most: 0.5\n");
+  // Bits per byte over a single text has no interval.
+  Finished text = compare({"step-01800", "step-00040", "--gate", gate});
+  CHECK(text.exit_code == 1);
+  CHECK(contains(text.err, "has no interval"));
+  const std::string common =
+      folder.write("common.yaml", "worse_by_at_most: 0.5\ntasks: [sample_cloze, 'sample_endings']\n");
+  CHECK(contains(compare({"step-01800", "step-00040", "--gate", common}).err, "sample_endings: no such task"));
+
+  // A task that only B was run on.
+  const std::string file = folder.file("scores.db");
+  auto score = [&](const std::string& step, const std::string& tasks) {
+    Finished finished = run_assay({"run", "--model", source("examples/checkpoints/") + step, "--include",
+                                   source("examples/suites"), "--tasks", tasks, "--limit", "40", "--db", file});
+    INFO(finished.err);
+    REQUIRE(finished.exit_code == 0);
+  };
+  score("step-00040", "sample_cloze,sample_endings"), score("step-01800", "sample_cloze");
+  Finished unmeasured = run_assay({"compare", "step-01800", "step-00040", "--gate", gate, "--db", file});
+  CHECK(unmeasured.exit_code == 1);
+  CHECK(contains(unmeasured.err, "gate: sample_endings: only step-00040 has it"));
+  const std::string named = folder.write("named.yaml", "worse_by_at_most: 0.5\ntasks: [sample_cloze]\n");
+  CHECK(run_assay({"compare", "step-01800", "step-00040", "--gate", named, "--db", file}).exit_code == 0);
+  // The other way round nothing is missing: A may be run on more.
+  Finished more = run_assay({"compare", "step-00040", "step-01800", "--gate", gate, "--db", file});
+  CHECK_FALSE(contains(more.err, "sample_endings"));
+}
+
+TEST_CASE("a gate decides each task by its own interval, and items without an answer fail it") {
+  Comparison comparison;
+  comparison.columns = {"A", "B"};
+  CompareTest test;
+  test.difference = -0.1, test.interval = Interval{-0.15, -0.05};
+  test.p = 0.01, test.q = 0.4;  // not significant over all the table's tests
+  test.verdict = CompareVerdict::kNoDifferenceShown;
+  CompareRow row;
+  row.task = "task", row.convention = "deepseek", row.metric = "acc", row.filter = "none";
+  row.cells = {CompareCell{0.4}, CompareCell{0.5}};
+  row.tests = {std::nullopt, test};
+  comparison.rows = {row};
+  Gate gate;
+  gate.limits.worse_by_at_most = 0.02;
+  REQUIRE(gate_failures(gate, comparison).size() == 1);
+  CHECK(contains(gate_failures(gate, comparison)[0], "worse by 0.1000 (95 %: at least 0.0500)"));
+  gate.limits.worse_by_at_most = 0.06;
+  CHECK(gate_failures(gate, comparison).empty());
+  comparison.rows[0].cells[0]->missing = 3;
+  REQUIRE(gate_failures(gate, comparison).size() == 1);
+  CHECK(contains(gate_failures(gate, comparison)[0], "3 items of A have no answer"));
+  comparison.rows[0].cells[0]->missing = 0;
+  comparison.rows[0].tests[1]->interval.reset();
+  CHECK(contains(gate_failures(gate, comparison).at(0), "no interval"));
 }
 
 TEST_CASE("published models stand side by side, benchmarks without a task say so") {
