@@ -91,6 +91,7 @@ bool is_json_lines(std::string_view text) {
 
 std::vector<DataRow> read_json(std::string_view text, const std::string& path, const DataSpec& spec) {
   if (spec.rows_at.empty() && is_json_lines(text)) return read_jsonl(text, path, spec);
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return {};
   const Json whole = parse_row(text, path);
   const Json* list = &whole;
   if (!spec.rows_at.empty()) {
@@ -189,6 +190,18 @@ std::vector<DataRow> read_text(std::string_view text, const std::string& path, c
   return {{Json{{"text", std::string(text)}}, path}};
 }
 
+// Every line is a row, blank ones too.
+std::vector<DataRow> read_lines(std::string_view text, const std::string& path, const DataSpec&) {
+  std::vector<DataRow> rows;
+  if (ends_with(text, "\n")) text.remove_suffix(1);
+  if (text.empty()) return rows;
+  for (std::string_view line : split(text, '\n')) {
+    if (ends_with(line, "\r")) line.remove_suffix(1);
+    rows.push_back({Json{{"text", std::string(line)}}, at_line(path, static_cast<int>(rows.size()) + 1)});
+  }
+  return rows;
+}
+
 std::vector<DataRow> read_hellaswag_text(std::string_view text, const std::string& path, const DataSpec& spec) {
   if (starts_with(text, "{")) return read_jsonl(text, path, spec);
   constexpr size_t kLinesAnItem = 6;
@@ -224,6 +237,7 @@ constexpr Format kFormats[] = {
     {"csv", "csv", read_csv},
     {"tsv", "tsv", read_tsv},
     {"text", "txt text md", read_text},
+    {"lines", "", read_lines},
     {"hellaswag_text", "", read_hellaswag_text},
     {"c3", "", read_c3},
     {"bbh", "", read_bbh},

@@ -51,7 +51,8 @@ std::string join(const std::string& folder, const std::string& path) {
   return (fs::path(folder) / path).string();
 }
 
-// The first of the alternatives "a | b" that is there, looked for in the task's folder, then in the data folder.
+// The first of the alternatives "a | b" that is there, looked for in the task's folder, then in the data folder, last
+// in the current one where the task's data say so.
 std::vector<std::string> find_files(const DataSpec& data, const std::string& path, const DataRoot& root) {
   for (const std::string& alternative : split(path, '|')) {
     const std::string name(strip(alternative));
@@ -59,6 +60,9 @@ std::vector<std::string> find_files(const DataSpec& data, const std::string& pat
       if (auto files = expand(join(data.base, name)); !files.empty()) return files;
     }
     if (auto files = expand(join(root.folder, name)); !files.empty()) return files;
+    if (data.in_current_folder) {
+      if (auto files = expand(name); !files.empty()) return files;
+    }
   }
   return {};
 }
@@ -104,8 +108,10 @@ const std::vector<std::string>& paths_of(const Task& task, const std::string& sp
 
 [[noreturn]] void throw_missing(const Task& task, const std::string& path, const DataRoot& root) {
   const std::string first(strip(assay::split(path, '|').front()));
-  const std::string next = task.data.source.empty() ? "the task file " + task.file + " names it"
-                                                    : "`assay fetch " + task.data.source + "` brings it";
+  const std::string next = task.data.source.empty()
+                               ? "the task file " + task.file + " names it" +
+                                     (task.data.in_current_folder ? "; it is not in the current folder either" : "")
+                               : "`assay fetch " + task.data.source + "` brings it";
   throw_input(join(task.data.base.empty() ? root.folder : task.data.base, first), "no such file", next);
 }
 

@@ -30,7 +30,8 @@ struct DataSpec {
   std::map<std::string, std::vector<std::string>> files;  // split -> paths (globs allowed), relative to `base`
   // Folder that relative paths start from: empty = the data folder (--data); else the folder of the task file.
   std::string base;
-  std::string rows_at;  // json: pointer to the list of rows, e.g. "/examples"; empty = the top
+  bool in_current_folder = false;  // relative paths that are in neither are looked for there, as `dataset_path` does
+  std::string rows_at;             // json: pointer to the list of rows, e.g. "/examples"; empty = the top
   std::map<std::string, std::pair<int64_t, int64_t>> rows;  // split -> half-open range of rows; absent = all
   // split -> file whose lines are the rows' labels, for data sets that ship them apart; the rows get a column `label`.
   std::map<std::string, std::string> labels;

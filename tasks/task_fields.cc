@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "tasks/data_file.h"
+#include "tasks/data_folder.h"
 #include "tasks/extract.h"
 #include "tasks/judge/protocol.h"
 #include "tasks/metrics.h"
@@ -249,37 +250,82 @@ class TaskReader {
   }
 
   void read_foreign_data(const ConfigNode& path) {
+    static constexpr std::array kLoaders = {"json", "csv", "text"};
     set_base(path);
-    task_.data.format = path.text();
+    task_.data.in_current_folder = true;
+    task_.data.typed_columns = true;
     auto kwargs = field("dataset_kwargs");
-    if (task_.data.format != "json" && task_.data.format != "csv") {
-      return beyond(path, "`" + path.text() + "` is the name of a data set on a hub, and Assay reads local files",
-                    "write `dataset_path: json` (or csv) and `dataset_kwargs: {data_files: {test: FILE}}`");
-    }
     auto files = kwargs ? kwargs->field("data_files") : std::nullopt;
-    if (!files) return beyond(path, "`dataset_kwargs: {data_files: ...}` is missing");
-    set_base(*files);
-    if (files->json().is_object()) {
-      for (const auto& [split, unused] : files->json().items()) {
-        if (auto paths = files->field(split)) task_.data.files[split] = paths->texts();
-      }
-    } else {
-      task_.data.files["train"] = files->texts();
+    auto folder = kwargs ? kwargs->field("data_dir") : std::nullopt;
+    const bool by_loader = std::find(kLoaders.begin(), kLoaders.end(), path.text()) != kLoaders.end();
+    if (by_loader) task_.data.format = path.text();
+    if (files) set_base(*files);
+    const std::filesystem::path head =
+        std::filesystem::path(by_loader ? "" : path.text()) / (folder ? folder->text() : "");
+    if (by_loader && files) {
+      read_data_files(*files, folder ? head : "");
+    } else if (!find_folder(head) && !by_loader) {
+      return beyond(
+          path, "`" + path.text() + "` is the name of a data set on a hub, and Assay reads local files",
+          "write `dataset_path: json` (or csv, text, a local folder) and `dataset_kwargs: {data_files: {test: "
+          "FILE}}`");
+    } else if (task_.data.files.empty()) {
+      return folder ? beyond(*folder, folder->text() + " is no folder with " + path.text() + " files")
+                    : beyond(path, "`dataset_kwargs: {data_files: ...}` is missing");
+    } else if (files) {
+      task_.data.files.clear();
+      read_data_files(*files, head);
     }
+    if (task_.data.format.empty() && all_files_end_in(".txt")) task_.data.format = "text";
+    if (kwargs) read_loader_options(*kwargs);
+    if (task_.data.format == "text" && !keep_whole_texts_) task_.data.format = "lines";
+  }
+
+  void read_data_files(const ConfigNode& files, const std::filesystem::path& folder) {
+    const auto put = [&](const std::string& split, const ConfigNode& paths) {
+      for (const std::string& one : paths.texts()) {
+        if (one.find("://") != std::string::npos) beyond(files, one + " is no local file");
+        task_.data.files[split].push_back((folder / one).string());
+      }
+    };
+    if (!files.json().is_object()) return put("train", files);
+    for (const auto& [split, unused] : files.json().items()) {
+      if (auto paths = files.field(split)) put(split, *paths);
+    }
+  }
+
+  // The splits of a local folder, beside the task file or in the current folder. False where there is none with data.
+  bool find_folder(const std::filesystem::path& folder) {
+    if (folder.empty()) return false;
+    for (const std::filesystem::path& base : {std::filesystem::path(task_.data.base), std::filesystem::path()}) {
+      for (const auto& [split, paths] : splits_of_folder((base / folder).string(), task_.data.format)) {
+        for (const std::string& one : paths) task_.data.files[split].push_back((folder / one).string());
+      }
+      if (!task_.data.files.empty()) return true;
+    }
+    return false;
+  }
+
+  bool all_files_end_in(const char* extension) const {
     for (const auto& [split, paths] : task_.data.files) {
-      for (const std::string& one : paths) {
-        if (one.find("://") != std::string::npos) beyond(*files, one + " is no local file");
+      for (const std::string& path : paths) {
+        if (!ends_with(path, extension)) return false;
       }
     }
-    read_loader_options(*kwargs);
+    return true;
   }
 
   void read_loader_options(const ConfigNode& kwargs) {
-    task_.data.typed_columns = task_.data.format == "csv";
+    // Where a loader keeps its copies and how it checks them.
+    static constexpr std::array kHarmless = {"data_files", "data_dir", "trust_remote_code", "cache_dir",
+                                             "streaming",  "revision", "download_mode",     "keep_in_memory",
+                                             "save_infos", "token",    "num_proc",          "verification_mode"};
     for (const auto& [key, unused] : kwargs.json().items()) {
       auto node = kwargs.field(key);
-      if (!node || key == "data_files" || key == "trust_remote_code") continue;
-      if (key == "field" && task_.data.format == "json") {
+      if (!node || std::find(kHarmless.begin(), kHarmless.end(), key) != kHarmless.end()) continue;
+      if (key == "sample_by" && task_.data.format == "text" && (node->text() == "line" || node->text() == "document")) {
+        if (node->text() == "document") keep_whole_texts_ = true;
+      } else if (key == "field" && task_.data.format == "json") {
         task_.data.rows_at = "/" + pointer_step(node->text());
       } else if ((key == "column_names" || key == "names") && task_.data.format != "json") {
         task_.data.columns = node->texts();
@@ -681,7 +727,8 @@ class TaskReader {
   }
 
   const TaskConfig& config_;
-  const bool foreign_;  // written for lm-evaluation-harness
+  const bool foreign_;             // written for lm-evaluation-harness
+  bool keep_whole_texts_ = false;  // `sample_by: document`
   Task task_;
 };
 

@@ -1,10 +1,12 @@
 #include "tasks/documents.h"
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <map>
 
 #include "core/text.h"
 #include "tasks/data_file.h"
+#include "tasks/data_folder.h"
 #include "tasks/task_file.h"
 #include "tests/support.h"
 
@@ -125,6 +127,79 @@ TEST_CASE("the first alternative that exists is read, the task's folder before t
   task = task_of("b.jsonl");
   task.data.base = own.path();
   CHECK(load_documents(task, "test", {data.path(), {}})[0].fields["from"] == "data");
+}
+
+// A task of lm-evaluation-harness's, from its file in `folder`.
+Task foreign_task(TemporaryFolder& folder, const std::string& data) {
+  const std::string fields = "task: t\ntest_split: test\ndoc_to_text: q\ndoc_to_target: a\n";
+  return load_task_file(folder.write("t.yaml", fields + data)).tasks.at(0);
+}
+
+TEST_CASE("files of a data loader are looked for in the current folder last") {
+  TemporaryFolder folder, current;
+  const std::filesystem::path before = std::filesystem::current_path();
+  current.write("rows/t.jsonl", "{\"q\":1,\"a\":2}\n");
+  const Task task = foreign_task(folder, "dataset_path: json\ndataset_kwargs: {data_files: {test: rows/t.jsonl}}\n");
+  const DataRoot root{"/nowhere", {}};
+  CHECK(error_of([&] { load_documents(task, "test", root); }).find("it is not in the current folder either") !=
+        std::string::npos);
+  std::filesystem::current_path(current.path());
+  CHECK(load_documents(task, "test", root).size() == 1);
+  folder.write("rows/t.jsonl", "{\"q\":1,\"a\":2}\n{\"q\":1,\"a\":2}\n");
+  CHECK(load_documents(task, "test", root).size() == 2);
+  std::filesystem::current_path(before);
+}
+
+TEST_CASE("a local folder is a data set whose splits are in the names of its files") {
+  TemporaryFolder folder;
+  folder.write("set/train-00000-of-00001.jsonl", "{\"q\":1,\"a\":2}\n");
+  folder.write("set/test.jsonl", "{\"q\":3,\"a\":4}\n{\"q\":5,\"a\":6}\n");
+  folder.write("set/README.md", "text");
+  const DataRoot root{"/nowhere", {}};
+  const Task task = foreign_task(folder, "dataset_path: set\ntraining_split: train\ndataset_kwargs: {cache_dir: c}\n");
+  CHECK(load_documents(task, "test", root).size() == 2);
+  CHECK(load_documents(task, "train", root).at(0).id == "train/train-00000-of-00001/0");
+  const Task inside =
+      foreign_task(folder, "dataset_path: json\ndataset_kwargs: {data_dir: set, streaming: false, revision: x}\n");
+  CHECK(load_documents(inside, "test", root).size() == 2);
+  const Task named = foreign_task(folder, "dataset_path: set\ndataset_kwargs: {data_files: {test: train*.jsonl}}\n");
+  CHECK(load_documents(named, "test", root).size() == 1);
+  CHECK(error_of([&] {
+          foreign_task(folder, "dataset_path: csv\ndataset_kwargs: {data_dir: set}\n");
+        }).find("set is no folder with csv files") != std::string::npos);
+}
+
+TEST_CASE("folders that name a split go before files that do, and names without one are for training") {
+  TemporaryFolder folder;
+  folder.write("a/test/one.csv", "q\n1\n");
+  folder.write("a/dev/test.csv", "q\n1\n");
+  folder.write("b/latest.csv", "q\n1\n");
+  using Splits = std::map<std::string, std::vector<std::string>>;
+  CHECK(splits_of_folder(folder.file("a"), "") == Splits{{"test", {"test/one.csv"}}, {"validation", {"dev/test.csv"}}});
+  CHECK(splits_of_folder(folder.file("b"), "csv") == Splits{{"train", {"latest.csv"}}});
+  CHECK(splits_of_folder(folder.file("b"), "json").empty());
+  CHECK(splits_of_folder(folder.file("none"), "").empty());
+}
+
+TEST_CASE("a data loader's text file gives a row a line, blank ones too") {
+  TemporaryFolder folder;
+  folder.write("t.txt", "a\r\n\nb\n");
+  const DataRoot root{"/nowhere", {}};
+  const std::string data = "dataset_path: text\ndataset_kwargs: {data_files: {test: t.txt}";
+  const auto lines = load_documents(foreign_task(folder, data + "}\n"), "test", root);
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[0].fields["text"] == "a");
+  CHECK(lines[1].fields["text"] == "");
+  CHECK(load_documents(foreign_task(folder, data + ", sample_by: document}\n"), "test", root).size() == 1);
+}
+
+TEST_CASE("an empty file of a data loader is an empty split") {
+  TemporaryFolder folder;
+  folder.write("t.json", "\n");
+  const Task task = foreign_task(folder, "dataset_path: json\ndataset_kwargs: {data_files: {test: t.json}}\n");
+  CHECK(error_of([&] {
+          load_documents(task, "test", DataRoot{"/nowhere", {}});
+        }) == folder.file("t.json") + ": the split \"test\" of t@lm-eval is empty");
 }
 
 TEST_CASE("labels of a file beside become a column") {
