@@ -12,6 +12,8 @@
 namespace assay {
 namespace {
 
+constexpr const char* kConservativeMark =
+    "few items, clusters, right or wrong answers: its interval is a conservative one";
 constexpr std::string_view kPublished = "published:";
 
 // A task or group of one side, with the number that a report would show.
@@ -107,10 +109,8 @@ CompareCell run_cell(const SideTask& task) {
   CompareCell cell;
   const ReportRow& row = task.number;
   cell.value = *row.value;
-  const size_t items = static_cast<size_t>(row.n);
-  cell.interval = is_percent(row.metric) && cell.value >= 0 && cell.value <= 1
-                      ? unit_interval(estimate_of(row), items, items)
-                      : student_interval(estimate_of(row), items, false);
+  cell.interval = interval_of(row.metric, estimate_of(row), row.n, row.units);
+  if (cell.interval && cell.interval->conservative) cell.marks.push_back(kConservativeMark);
   cell.convention = row.convention;
   cell.shots = row.shots;
   cell.missing = row.missing;

@@ -51,7 +51,9 @@ Aggregate aggregate_scores(const std::vector<Score>& scores, const std::string& 
   out.items = static_cast<int64_t>(values.size());
   if (values.empty()) return out;
   out.has_value = true;
-  out.estimate = combine(aggregation, values, weights, make_clusters(clusters));
+  const Clusters together = make_clusters(clusters);
+  out.units = static_cast<int64_t>(together.count);
+  out.estimate = combine(aggregation, values, weights, together);
   return out;
 }
 
@@ -65,6 +67,7 @@ Aggregate aggregate_group(const std::vector<Aggregate>& members, bool by_size) {
   std::vector<double> weights;
   for (const Aggregate& member : members) {
     out.items += member.items;
+    out.units += member.units;
     out.unparsed += member.unparsed;
     out.missing += member.missing;
     if (!member.has_value) continue;

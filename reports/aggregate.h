@@ -17,6 +17,7 @@ struct Aggregate {
   bool has_value = false;  // false when no item was scored
   Estimate estimate;
   int64_t items = 0;     // items that entered the value (unparsed ones among them)
+  int64_t units = 0;     // independent ones among them: clusters, or the items again; of a group its members' in all
   int64_t unparsed = 0;  // answered, but no answer was found in the text: counted as wrong
   int64_t missing = 0;   // never answered: not in the value
 };

@@ -94,6 +94,13 @@ bool is_percent(const std::string& metric) {
   return !is_ratio(metric) && metric != "score" && metric != "bpb";
 }
 
+std::optional<Interval> interval_of(const std::string& metric, const Estimate& estimate, int64_t items, int64_t units) {
+  const size_t all = static_cast<size_t>(items), independent = units > 0 ? static_cast<size_t>(units) : all;
+  const bool is_rate = is_percent(metric) && estimate.value >= 0 && estimate.value <= 1;
+  return is_rate ? unit_interval(estimate, all, independent)
+                 : student_interval(estimate, independent, independent < all);
+}
+
 std::optional<CompareTest> compare_scores(const ComparedScores& a, const ComparedScores& b, const std::string& metric,
                                           std::vector<std::string>& marks) {
   std::unordered_map<std::string, const ComparedScores::Member*> members_of_b;

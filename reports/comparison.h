@@ -28,6 +28,10 @@ inline constexpr size_t kMembersAsClusters = 20;
 bool is_ratio(const std::string& metric);    // bits per byte, perplexities
 bool is_percent(const std::string& metric);  // shown times 100
 
+// The interval of a stored number, by its metric: unit_interval() for rates, student_interval() for others. `units`:
+// the independent ones among its items; 0 = all of them. Nothing where the number has no error.
+std::optional<Interval> interval_of(const std::string& metric, const Estimate& estimate, int64_t items, int64_t units);
+
 // One run's scores of a task, or of a group's tasks.
 struct ComparedScores {
   struct Member {

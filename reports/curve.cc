@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "reports/comparison.h"
 #include "reports/distributions.h"
 #include "reports/multiple_testing.h"
 
@@ -17,7 +19,9 @@ constexpr size_t kExactLimit = 60;            // points up to which the trend's 
 constexpr size_t kFewestResiduals = 3;        // to show a noise floor
 constexpr size_t kFewestResidualsToTest = 8;  // to test against it
 constexpr size_t kFewestForTrend = 4;
-constexpr size_t kFewestASide = 4;  // points on either side of a change
+constexpr size_t kFewestASide = 4;          // points on either side of a change
+constexpr double kFarResidual = 5;          // standard deviations
+constexpr double kMedianOfNormal = 0.6745;  // median of |z|
 constexpr double kResidualOverlap = 18.0 / 35.0;
 
 // Share of the n! orders with at least `pairs` inversions.
@@ -49,19 +53,27 @@ double squared_residual(const std::vector<double>& x, const std::vector<double>&
   return residual * residual / (a * a + b * b + 1);
 }
 
+// Those of a steep phase: beyond kFarResidual standard deviations by the median of all. None where that is 0.
+void leave_out_far_ones(std::vector<double>& squares) {
+  std::vector<double> sorted = squares;
+  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
+  std::nth_element(sorted.begin(), middle, sorted.end());
+  const double sd = std::sqrt(*middle) / kMedianOfNormal, limit = kFarResidual * sd;
+  if (sd > 0) std::erase_if(squares, [&](double square) { return square > limit * limit; });
+}
+
 // The noise from the residuals without the point `but`, where at least `fewest` are left.
 std::optional<Noise> noise_without(const std::vector<double>& x, const std::vector<double>& y,
                                    std::optional<size_t> but, size_t fewest) {
-  double sum = 0;
-  size_t count = 0;
+  std::vector<double> squares;
   for (size_t i = 1; i + 1 < x.size(); ++i) {
     if (but && i + 1 >= *but && i <= *but + 1) continue;
-    sum += squared_residual(x, y, i);
-    ++count;
+    squares.push_back(squared_residual(x, y, i));
   }
-  if (count < fewest) return std::nullopt;
-  const double n = static_cast<double>(count);
-  return Noise{std::sqrt(sum / n), n * kResidualOverlap};
+  if (squares.size() < fewest) return std::nullopt;
+  leave_out_far_ones(squares);
+  const double n = static_cast<double>(squares.size());
+  return Noise{std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0) / n), n * kResidualOverlap};
 }
 
 // Sum of squares about the least-squares line through points [begin, end).
@@ -101,17 +113,11 @@ void find_changes(const std::vector<double>& x, const std::vector<double>& y, si
   find_changes(x, y, best, end, found);
 }
 
-// The 95 % interval of a point. Where all items are right, or none, the standard error is 0 and says nothing: Wilson's
-// interval is used then.
-void give_interval(CurvePoint& point) {
-  if (!point.stderr_) return;
-  const double z = normal_quantile(0.975);
-  point.low = point.value - z * *point.stderr_;
-  point.high = point.value + z * *point.stderr_;
-  if (*point.stderr_ > 0 || point.n == 0) return;
-  const double width = z * z / (static_cast<double>(point.n) + z * z);
-  if (point.value == 0) point.high = width;
-  if (point.value == 1) point.low = 1 - width;
+void give_interval(CurvePoint& point, const std::string& metric) {
+  const auto interval = interval_of(metric, {point.value, point.stderr_}, point.n, point.units);
+  if (!interval) return;
+  point.low = interval->low, point.high = interval->high;
+  point.conservative = interval->conservative;
 }
 
 // The standard error that the interval stands for, 0 where there is none to be had.
@@ -182,7 +188,7 @@ void find_drops(CurveSet& set) {
 void describe(Curve& curve) {
   std::vector<double> x, y;
   for (CurvePoint& point : curve.points) {
-    give_interval(point);
+    give_interval(point, curve.metric);
     x.push_back(point.x), y.push_back(point.value);
   }
   curve.noise = noise_floor(x, y);
@@ -273,7 +279,10 @@ CurveSet make_curves(const std::vector<ReportRow>& rows, const std::map<std::str
       set.curves.push_back(std::move(curve));
     }
     auto& points = set.curves[entry->second].points;
-    CurvePoint point{row.run, row.checkpoint, *x, *row.value, row.stderr_, std::nullopt, std::nullopt, row.n};
+    CurvePoint point;
+    point.run = row.run, point.checkpoint = row.checkpoint, point.x = *x;
+    point.value = *row.value, point.stderr_ = row.stderr_;
+    point.n = row.n, point.units = row.units;
     auto at = std::lower_bound(points.begin(), points.end(), *x, [](const CurvePoint& p, double v) { return p.x < v; });
     if (at == points.end() || at->x != *x) {
       points.insert(at, std::move(point));

@@ -7,11 +7,15 @@
 // Scale of x. Training curves bend much less over log(step) than over the step, so neighbours are compared on log(x)
 // where every x is positive, else on x.
 //
+// Intervals are those of comparisons (reports/intervals.h): Wilson's with the effective number of items for rates,
+// Student's for others, with clusters, and conservative where items or clusters are few.
+//
 // Noise floor. From pseudo-residuals of neighbours (Gasser, Sroka, Jennen-Steinmetz, Biometrika 1986): each inner point
 // less the straight line through its two neighbours, e_i = a y_{i-1} + b y_{i+1} - y_i, with
 // sd^2 = mean of e_i^2 / (a^2 + b^2 + 1). What a straight line does not explain counts as noise, so on a bent curve
-// the floor is too high rather than too low. Neighbouring residuals overlap; the effective degrees of freedom are those
-// of evenly spaced second differences, residuals x 18 / 35.
+// the floor is too high rather than too low. A residual of more than 5 standard deviations, by the median of all (MAD:
+// |e| / 0.6745), is left out: one steep phase is no noise of the rest. Neighbouring residuals overlap; the effective
+// degrees of freedom are those of evenly spaced second differences, residuals x 18 / 35.
 //
 // Trend. Mann-Kendall test of "the order of the checkpoints does not matter": exact for up to 60 points without ties,
 // else normal with the correction for ties and for continuity. tau is Kendall's tau-b.
@@ -46,8 +50,9 @@ struct CurvePoint {
   double x = 0;  // training steps or tokens
   double value = 0;
   std::optional<double> stderr_;
-  std::optional<double> low, high;  // 95 %: value +- 1.96 stderr; Wilson's where all or no items are right
-  int64_t n = 0;
+  std::optional<double> low, high;  // 95 %
+  bool conservative = false;        // the interval is wider than 95 % needs
+  int64_t n = 0, units = 0;         // items, independent ones (0: all)
 };
 
 struct ChangePoint {

@@ -47,6 +47,7 @@ Json point_json(const CurvePoint& point) {
           {"value", point.value},
           {"stderr", or_null(point.stderr_)},
           {"ci95", point.low ? Json::array({*point.low, *point.high}) : Json(nullptr)},
+          {"conservative", point.conservative},
           {"n", point.n}};
 }
 

@@ -39,6 +39,7 @@ std::string axes(const Axis& x, const Axis& y, std::string (*x_text)(double)) {
 std::string point_title(const CurveSet& set, const CurvePoint& point) {
   std::string text = fmt::format("{}, {} {:g}: {:.4f}", point.checkpoint, set.x_name, point.x, point.value);
   if (point.low) text += fmt::format(" [{:.4f}, {:.4f}]", *point.low, *point.high);
+  if (point.conservative) text += ", a conservative interval";
   return text + fmt::format(", {} items", point.n);
 }
 

@@ -24,6 +24,7 @@ struct ReportRow {
   bool higher_is_better = true;
   std::optional<double> value, stderr_;  // absent: no item was scored; no error can be given
   int64_t n = 0, unparsed = 0, missing = 0;
+  int64_t units = 0;      // independent items among the n: clusters, or the items again; 0: not known, as many as n
   std::string weighting;  // groups: "items" or "members"
   std::string note;       // how the task differs from the protocol it is named after
   bool complete = true;   // of the run

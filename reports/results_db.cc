@@ -605,7 +605,7 @@ void ResultsDb::put_aggregates(int64_t run, const std::string& task, const std::
   for (const Aggregate& aggregate : aggregates) {
     std::optional<double> value;
     if (aggregate.has_value) value = aggregate.estimate.value;
-    Query(db.main_, "INSERT INTO aggregates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+    Query(db.main_, "INSERT INTO aggregates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         .bind(run)
         .bind(task)
         .bind(convention)
@@ -617,6 +617,7 @@ void ResultsDb::put_aggregates(int64_t run, const std::string& task, const std::
         .bind(aggregate.items)
         .bind(aggregate.unparsed)
         .bind(aggregate.missing)
+        .bind(aggregate.units)
         .run();
   }
   transaction.commit();
@@ -919,7 +920,7 @@ std::vector<ReportRow> ResultsDb::report_rows(const std::vector<int64_t>& runs, 
         "SELECT checkpoints.label, checkpoints.step, tasks.task, tasks.convention, tasks.alias, tasks.is_group, "
         "tasks.depth, tasks.version, tasks.shots, tasks.headline, tasks.weighting, tasks.note, "
         "aggregates.metric, aggregates.filter, aggregates.higher_is_better, aggregates.value, "
-        "aggregates.stderr, aggregates.n, aggregates.unparsed, aggregates.missing, runs.complete "
+        "aggregates.stderr, aggregates.n, aggregates.unparsed, aggregates.missing, runs.complete, aggregates.units "
         "FROM aggregates JOIN tasks ON tasks.run_id = aggregates.run_id AND tasks.task = aggregates.task "
         "AND tasks.convention = aggregates.convention JOIN runs ON runs.id = aggregates.run_id "
         "JOIN checkpoints ON checkpoints.id = runs.checkpoint_id WHERE aggregates.run_id = ? "
@@ -942,6 +943,7 @@ std::vector<ReportRow> ResultsDb::report_rows(const std::vector<int64_t>& runs, 
       row.value = query.optional_real(15), row.stderr_ = query.optional_real(16);
       row.n = query.integer(17), row.unparsed = query.integer(18), row.missing = query.integer(19);
       row.complete = query.integer(20) != 0;
+      row.units = query.integer(21);
       rows.push_back(std::move(row));
     }
   }

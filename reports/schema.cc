@@ -265,7 +265,62 @@ constexpr const char* kVersion7 = R"sql(
 DROP INDEX requests_by_hash;
 )sql";
 
-constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6, kVersion7};
+// Views show benchmarks as they are meant to be asked, not the audit's forms of them. A number knows how many of its
+// items are independent; those written before say 0.
+constexpr const char* kVersion8 = R"sql(
+ALTER TABLE aggregates ADD COLUMN units INTEGER NOT NULL DEFAULT 0;  -- clusters, or items where there are none
+
+DROP VIEW results;
+CREATE VIEW results AS
+  SELECT runs.id AS run, checkpoints.label AS checkpoint, checkpoints.step AS step, tasks.task AS task,
+         tasks.convention AS convention, tasks.is_group AS is_group, tasks.shots AS shots, aggregates.metric AS metric,
+         aggregates.filter AS filter, aggregates.value AS value, aggregates.stderr AS stderr, aggregates.n AS n,
+         aggregates.unparsed AS unparsed, aggregates.missing AS missing
+  FROM aggregates
+  JOIN tasks ON tasks.run_id = aggregates.run_id AND tasks.task = aggregates.task
+            AND tasks.convention = aggregates.convention
+  JOIN runs ON runs.id = aggregates.run_id
+  JOIN checkpoints ON checkpoints.id = runs.checkpoint_id
+  WHERE tasks.convention NOT LIKE 'audit-%'
+  ORDER BY runs.id, tasks.position, aggregates.metric, aggregates.filter;
+
+DROP VIEW headlines;
+CREATE VIEW headlines AS
+  SELECT runs.id AS run, checkpoints.label AS checkpoint, checkpoints.step AS step, tasks.task AS task,
+         tasks.convention AS convention, tasks.depth AS depth, tasks.shots AS shots, aggregates.metric AS metric,
+         aggregates.filter AS filter, aggregates.value AS value, aggregates.stderr AS stderr, aggregates.n AS n,
+         aggregates.unparsed AS unparsed, aggregates.missing AS missing, runs.complete AS complete
+  FROM tasks
+  JOIN aggregates ON aggregates.run_id = tasks.run_id AND aggregates.task = tasks.task
+                 AND aggregates.convention = tasks.convention AND aggregates.metric = tasks.headline
+  JOIN runs ON runs.id = tasks.run_id
+  JOIN checkpoints ON checkpoints.id = runs.checkpoint_id
+  WHERE tasks.convention NOT LIKE 'audit-%';
+
+DROP VIEW item_scores;
+CREATE VIEW item_scores AS
+  SELECT scores.run_id AS run, checkpoints.label AS checkpoint, checkpoints.step AS step, scores.task AS task,
+         scores.convention AS convention, scores.position AS position, scores.item AS item, scores.metric AS metric,
+         scores.filter AS filter, scores.outcome AS outcome, scores.value AS value, scores.weight AS weight,
+         scores.extracted AS extracted, scores.gold AS gold
+  FROM scores
+  JOIN runs ON runs.id = scores.run_id
+  JOIN checkpoints ON checkpoints.id = runs.checkpoint_id
+  WHERE scores.convention NOT LIKE 'audit-%';
+
+DROP VIEW pairs;
+CREATE VIEW pairs AS
+  SELECT a.run_id AS run_a, b.run_id AS run_b, a.task AS task, a.convention AS convention, a.item AS item,
+         a.metric AS metric, a.filter AS filter, a.value AS value_a, b.value AS value_b, a.extracted AS extracted_a,
+         b.extracted AS extracted_b, a.gold AS gold
+  FROM scores AS a
+  JOIN scores AS b ON b.task = a.task AND b.convention = a.convention AND b.position = a.position
+                  AND b.metric = a.metric AND b.filter = a.filter AND b.item = a.item
+  WHERE a.outcome <> 'missing' AND b.outcome <> 'missing' AND a.convention NOT LIKE 'audit-%';
+)sql";
+
+constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3, kVersion4,
+                                       kVersion5, kVersion6, kVersion7, kVersion8};
 
 }  // namespace
 

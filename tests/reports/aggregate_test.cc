@@ -27,6 +27,16 @@ TEST_CASE("a mean has the standard error sd / sqrt(n)") {
   CHECK(out.items == 4);
 }
 
+TEST_CASE("a number says how many of its items are independent, a group's all its members'") {
+  std::vector<Score> scores = {scored(1), scored(0), scored(1), scored(0)};
+  scores[0].cluster = scores[1].cluster = "passage";
+  const Aggregate clustered = aggregate_scores(scores, "mean", true);
+  CHECK(clustered.units == 3);
+  const Aggregate plain = aggregate_scores({scored(1), scored(0)}, "mean", true);
+  CHECK(plain.units == 2);
+  CHECK(aggregate_group({clustered, plain}, true).units == 5);
+}
+
 TEST_CASE("one item gives a value without an error") {
   CHECK_FALSE(aggregate_scores({scored(1)}, "mean", true).estimate.stderr_.has_value());
 }

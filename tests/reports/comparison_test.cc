@@ -127,6 +127,15 @@ TEST_CASE("against a published number the test is one-sample") {
   CHECK(*test.p < 0.01);
 }
 
+TEST_CASE("a stored number's interval knows its clusters") {
+  const Interval own = *interval_of("acc", {0.3, 0.05}, 400, 12);
+  CHECK(own.low == unit_interval({0.3, 0.05}, 400, 12)->low);
+  CHECK(own.conservative);
+  CHECK(interval_of("acc", {0.3, 0.05}, 400, 0)->low == unit_interval({0.3, 0.05}, 400, 400)->low);
+  CHECK(interval_of("bits_per_byte", {0.7, 0.1}, 400, 12)->high == student_interval({0.7, 0.1}, 12, true)->high);
+  CHECK_FALSE(interval_of("acc", {0.3, std::nullopt}, 400, 0));
+}
+
 TEST_CASE("q-values run over all tests of the table") {
   std::vector<std::string> marks;
   auto strong = compare_scores(scores(first_right(60, 100)), scores(first_right(50, 100)), "acc", marks);

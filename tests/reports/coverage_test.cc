@@ -6,6 +6,7 @@
 
 #include "reports/clusters.h"
 #include "reports/counter_random.h"
+#include "reports/curve.h"
 #include "reports/distributions.h"
 #include "reports/intervals.h"
 #include "reports/paired.h"
@@ -170,6 +171,40 @@ TEST_CASE("clusters: intervals cover 93 to 97 % with 20 clusters and more") {
           },
           rate, 5));
     }
+  }
+}
+
+TEST_CASE("points of curves: intervals cover 93 to 97 %, with and without clusters") {
+  auto covered = [](double rate, const Clusters& clusters, size_t n, double correlation) {
+    return coverage(
+        [&](Random& random) {
+          std::vector<ReportRow> rows(2);
+          for (size_t step = 0; step < 2; ++step) {
+            std::vector<double> values;
+            double own = rate;
+            for (size_t i = 0; i < n; ++i) {
+              const bool starts = clusters.is_clustered() && (i == 0 || clusters.of_item[i] != clusters.of_item[i - 1]);
+              const double strength = 1 / correlation - 1;
+              if (starts) own = random.beta(rate * strength, (1 - rate) * strength);
+              values.push_back(random.chance(own));
+            }
+            const Estimate estimate = clustered_mean(values, clusters);
+            ReportRow& row = rows[step];
+            row.run = static_cast<int64_t>(step), row.checkpoint = "step-" + std::to_string(step);
+            row.step = static_cast<int64_t>(step), row.metric = row.headline = "acc";
+            row.value = estimate.value, row.stderr_ = estimate.stderr_;
+            row.n = static_cast<int64_t>(n);
+            row.units = static_cast<int64_t>(clusters.is_clustered() ? clusters.count : n);
+          }
+          const CurvePoint point = make_curves(rows).curves.at(0).points.at(1);
+          return point.low ? std::optional(Interval{*point.low, *point.high, point.conservative}) : std::nullopt;
+        },
+        rate, 11);
+  };
+  for (double rate : kRates) {
+    CAPTURE(rate);
+    check_close(covered(rate, independent_items(100), 100, 1));
+    check_close(covered(rate, equal_clusters(40, 10), 400, 0.1));
   }
 }
 

@@ -88,6 +88,13 @@ void put_run(ResultsDb& db, int64_t step, const std::vector<Answer>& answers) {
   db.put_items(run, task, items);
   db.put_scores(run, "exam", "own", scores);
   db.put_aggregates(run, "exam", "own", {aggregate_scores(column, "mean", true)});
+  // The same items in a form of the audit: on no view.
+  task.convention = "audit-orders", task.position = 1;
+  db.put_task(run, task);
+  for (ItemRecord& item : items) item.request_hashes[0] += "/audit";
+  db.put_items(run, task, items);
+  db.put_scores(run, "exam", "audit-orders", scores);
+  db.put_aggregates(run, "exam", "audit-orders", {aggregate_scores(column, "mean", true)});
   db.finish_run(run, true, Json::object());
 }
 
