@@ -12,7 +12,7 @@ namespace assay {
 namespace {
 
 constexpr size_t kLargePage = size_t{2} << 20;
-constexpr size_t kChunk = size_t{32} << 20;
+constexpr size_t kChunk = size_t{512} << 20;  // costs nothing until it is used
 constexpr size_t kLine = 64;
 
 }  // namespace
@@ -33,13 +33,15 @@ HostMemory::~HostMemory() {
 
 std::shared_ptr<void> HostArena::take(size_t bytes) {
   const size_t size = (bytes + kLine - 1) / kLine * kLine;
-  if (!chunk_ || used_ + size > chunk_->bytes()) {
-    chunk_ = std::make_shared<HostMemory>(std::max(size, kChunk));
+  std::shared_ptr<HostMemory> chunk = chunk_.lock();
+  if (!chunk || used_ + size > chunk->bytes()) {
+    chunk = std::make_shared<HostMemory>(std::max(size, kChunk));
+    chunk_ = chunk;
     used_ = 0;
   }
-  void* piece = static_cast<uint8_t*>(chunk_->data()) + used_;
+  void* piece = static_cast<uint8_t*>(chunk->data()) + used_;
   used_ += size;
-  return {chunk_, piece};
+  return {chunk, piece};
 }
 
 }  // namespace assay

@@ -29,11 +29,11 @@ class HostMemory {
 // Many pieces that live about as long, cut from common memory. Not thread-safe.
 class HostArena {
  public:
-  // 64-byte aligned; the memory it lies in goes back with the last piece.
+  // 64-byte aligned; the memory it lies in goes back with its last piece.
   std::shared_ptr<void> take(size_t bytes);
 
  private:
-  std::shared_ptr<HostMemory> chunk_;
+  std::weak_ptr<HostMemory> chunk_;
   size_t used_ = 0;
 };
 

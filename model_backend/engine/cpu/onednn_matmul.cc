@@ -84,7 +84,7 @@ class OneDnnProduct final : public MatrixProduct {
         team_(std::move(team)),
         engine_(dnnl::engine::kind::cpu, 0) {
     for (int thread = 0; thread < team_->threads(); ++thread) streams_.emplace_back(engine_);
-    landings_.resize(streams_.size());
+    rooms_.resize(streams_.size());
   }
 
   std::string name() const override {
@@ -150,11 +150,11 @@ class OneDnnProduct final : public MatrixProduct {
       const int64_t outputs = piece.slice->outputs;
       float* to = out + piece.row * out_stride + piece.slice->begin;
       const bool dense = outputs == out_stride || piece.rows == 1;
-      std::vector<float>& landing = landings_[thread];
-      if (!dense) landing.resize(std::max<size_t>(landing.size(), piece.rows * outputs));
-      float* target = dense ? to : landing.data();
+      Room& room = rooms_[thread];
+      if (!dense) room.landing.resize(std::max<size_t>(room.landing.size(), piece.rows * outputs));
+      float* target = dense ? to : room.landing.data();
       piece.primitive->on(thread).execute(streams_[thread], static_cast<const uint8_t*>(in) + piece.row * row_bytes,
-                                          piece.slice->packed.get_data_handle(), target);
+                                          piece.slice->packed.get_data_handle(), target, room.working);
       for (int64_t row = 0; row < piece.rows && !dense; ++row) {
         std::memcpy(to + row * out_stride, target + row * outputs, outputs * sizeof(float));
       }
@@ -170,12 +170,14 @@ class OneDnnProduct final : public MatrixProduct {
           in_(description.src_desc(), engine, nullptr),
           weight_(description.weights_desc(), engine, nullptr),
           out_(description.dst_desc(), engine, nullptr),
-          working_(description.scratchpad_desc(), engine),
+          working_(description.scratchpad_desc(), engine, nullptr),
           arguments_{{DNNL_ARG_SRC, in_.get()},
                      {DNNL_ARG_WEIGHTS, weight_.get()},
                      {DNNL_ARG_DST, out_.get()},
                      {DNNL_ARG_SCRATCHPAD, working_.get()}} {}
-    void execute(const dnnl::stream& stream, const void* in, void* weight, float* out) {
+    void execute(const dnnl::stream& stream, const void* in, void* weight, float* out, std::vector<uint8_t>& working) {
+      working.resize(std::max(working.size(), working_.get_desc().get_size()));
+      working_.set_data_handle(working.data());
       in_.set_data_handle(const_cast<void*>(in));
       weight_.set_data_handle(weight);
       out_.set_data_handle(out);
@@ -190,7 +192,13 @@ class OneDnnProduct final : public MatrixProduct {
     std::vector<dnnl_exec_arg_t> arguments_;
   };
 
-  // Threads share a primitive, but not the memory that oneDNN works in.
+  // A thread's own memory: one piece of a product, and what oneDNN works in.
+  struct Room {
+    std::vector<float> landing;
+    std::vector<uint8_t> working;
+  };
+
+  // Threads share a primitive, but not its arguments.
   class Primitive {
    public:
     Primitive(const dnnl::matmul::primitive_desc& description, const dnnl::engine& engine, int threads) {
@@ -277,8 +285,8 @@ class OneDnnProduct final : public MatrixProduct {
   Precision precision_;
   std::shared_ptr<Team> team_;
   dnnl::engine engine_;
-  std::vector<dnnl::stream> streams_;         // [thread]
-  std::vector<std::vector<float>> landings_;  // [thread]: one piece of a product
+  std::vector<dnnl::stream> streams_;  // [thread]
+  std::vector<Room> rooms_;            // [thread]
   std::string kernel_;
   HostArena arena_;  // the weights
   std::map<std::tuple<int64_t, int64_t, int64_t>, Primitive> primitives_;
