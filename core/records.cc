@@ -27,6 +27,8 @@ const char* to_string(FinishReason reason) {
       return "end_of_text";
     case FinishReason::kLength:
       return "length";
+    case FinishReason::kContentFilter:
+      return "content_filter";
   }
   ASSAY_ASSERT(false, "every finish reason has a name");
 }

@@ -85,7 +85,8 @@ struct ContinuationScore {
   std::optional<double> rarest;
 };
 
-enum class FinishReason { kStop, kEndOfText, kLength };
+// kContentFilter: a server withheld the text, or its rest.
+enum class FinishReason { kStop, kEndOfText, kLength, kContentFilter };
 const char* to_string(FinishReason reason);
 
 struct GeneratedText {

@@ -52,6 +52,8 @@ struct RunStats {
   // What happened on the way, by name, for people ("retried", "answered 429", ...); empty where nothing did.
   std::map<std::string, int64_t> events;
   std::string first_failure;  // why the first lost request was lost; empty = none was
+  // Replies of a server that came with status 200 and were no answers: they are paid for all the same.
+  int64_t wasted_prompt_tokens = 0, wasted_generated_tokens = 0;
 };
 
 // Receives responses. Each request's response arrives exactly once, in any order, from one thread at a time.
@@ -83,8 +85,12 @@ class Backend {
 
 // How a server is spoken to (model_backend/http). None of it but the URL is part of a request's identity.
 struct HttpOptions {
-  std::string base_url;        // "http://host:port/v1"; empty = OpenAI's own
-  std::string key_variable;    // environment variable that holds the key; empty = ASSAY_API_KEY, else OPENAI_API_KEY
+  std::string base_url;  // "http://host:port/v1"; empty = OpenAI's own
+  // Environment variable that holds the key. Empty: ASSAY_API_KEY, at OpenAI's own host else OPENAI_API_KEY; of a judge
+  // ASSAY_JUDGE_API_KEY first, and ASSAY_API_KEY only at the host of `model_url`.
+  std::string key_variable;
+  bool judge = false;
+  std::string model_url;       // of a judge: the base URL given for the model under test; empty = OpenAI's own
   std::string key_file;        // file whose first line is the key; wins over the variable
   bool chat = false;           // the chat endpoint; otherwise completions. Changes results.
   int max_in_flight = 64;      // requests at once; the client starts low and finds out how many the server bears

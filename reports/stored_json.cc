@@ -241,9 +241,9 @@ Response response_from_json(const Json& answer) {
   if (answer.contains("texts")) {
     for (const Json& entry : answer["texts"]) {
       std::string finish = entry.at("finish").get<std::string>();
-      FinishReason reason = finish == to_string(FinishReason::kStop)     ? FinishReason::kStop
-                            : finish == to_string(FinishReason::kLength) ? FinishReason::kLength
-                                                                         : FinishReason::kEndOfText;
+      FinishReason reason = FinishReason::kEndOfText;
+      for (const FinishReason one : {FinishReason::kStop, FinishReason::kLength, FinishReason::kContentFilter})
+        if (finish == to_string(one)) reason = one;
       response.texts.push_back({entry.at("text").get<std::string>(), reason, entry.at("tokens").get<int>()});
     }
   }

@@ -345,7 +345,9 @@ void score_whole_texts(const Task& task, const std::vector<const Response*>& par
     const std::string& metric = task.metrics[i % task.metrics.size()].metric;
     if (metric == "score") score.outcome = Outcome::kMissing;  // until a judge has spoken: harness/judge_scores.h
     if (metric == "refusal")
-      score.value = share_of_texts(parts, [](const GeneratedText& text) { return is_refusal(text.text); });
+      score.value = share_of_texts(parts, [](const GeneratedText& text) {
+        return text.finish == FinishReason::kContentFilter || is_refusal(text.text);
+      });
     if (metric == "repetition") {
       score.value = share_of_texts(parts, [](const GeneratedText& text) {
         return text.finish == FinishReason::kLength && ends_in_a_loop(text.text);

@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <map>
 #include <optional>
+#include <thread>
 #include <unordered_map>
 
 #include "core/error.h"
@@ -31,9 +32,20 @@ using Clock = Pace::Clock;
 
 constexpr const char* kDefaultUrl = "https://api.openai.com/v1";
 constexpr const char* kNoReply = "connections lost or timed out";  // an event
-constexpr const char* kProbe = "The capital of France is";
-constexpr double kProbeTolerance =
-    0.25;  // between two ways to compute one log-probability; a wrong token is off by more
+// What a server's log-probabilities are tried on. One that gives each token its neighbour's might be right by chance
+// once, not every time.
+constexpr const char* kProbes[] = {"The capital of France is",
+                                   "She opened the door and saw",
+                                   "1, 2, 3, 4,",
+                                   "My favourite colour has always been",
+                                   "The meeting was postponed because",
+                                   "def add(a, b):\n    return a"};
+constexpr size_t kLeastProbes = 4;        // of these must have a first token that can be compared
+constexpr double kProbeTolerance = 0.25;  // between two ways to compute one log-probability
+constexpr int kProbeAttempts = 3;
+constexpr const char* kDefaultKey = "ASSAY_API_KEY";
+constexpr const char* kJudgeKey = "ASSAY_JUDGE_API_KEY";
+constexpr const char* kOpenAiKey = "OPENAI_API_KEY";
 constexpr double kGraceAfterCancel = 5;  // seconds that answers already paid for are still waited for
 constexpr int kLostInARow = 16;          // requests given up without a word from the server: it is not there
 
@@ -51,21 +63,43 @@ std::string checked_key(const std::string& where, std::string_view text) {
   return key;
 }
 
+// "https://host:port" of a base URL, in lower case.
+std::string host_of(const std::string& url) {
+  const std::string whole = to_lower_ascii(url.empty() ? kDefaultUrl : url);
+  const size_t slashes = whole.find("//");
+  return whole.substr(0, whole.find('/', slashes == std::string::npos ? 0 : slashes + 2));
+}
+
+// Environment variables whose key may travel to this host, best first.
+std::vector<std::string> key_variables(const HttpOptions& options) {
+  if (!options.key_variable.empty()) return {options.key_variable};
+  std::vector<std::string> names;
+  if (options.judge) names.push_back(kJudgeKey);
+  if (!options.judge || host_of(options.base_url) == host_of(options.model_url)) names.push_back(kDefaultKey);
+  if (host_of(options.base_url) == host_of(kDefaultUrl)) names.push_back(kOpenAiKey);
+  return names;
+}
+
+std::string key_advice(const HttpOptions& options) {
+  std::string names;
+  for (const std::string& name : key_variables(options)) names += (names.empty() ? "" : " or ") + name;
+  return "set " + names + ", or give " + (options.judge ? "--judge-key-file FILE" : "--api-key-file FILE") +
+         " (other keys are not sent to this host)";
+}
+
 // The key, or empty where none is given. It leaves this file in one header only.
 std::string read_key(const HttpOptions& options) {
   if (!options.key_file.empty()) return checked_key(options.key_file, split(read_file(options.key_file), '\n').front());
-  const std::vector<std::string> names = options.key_variable.empty()
-                                             ? std::vector<std::string>{"ASSAY_API_KEY", "OPENAI_API_KEY"}
-                                             : std::vector<std::string>{options.key_variable};
-  for (const std::string& name : names) {
+  for (const std::string& name : key_variables(options)) {
     const char* value = std::getenv(name.c_str());
     if (value && *value) return checked_key(name, value);
   }
   if (!options.key_variable.empty())
     throw_input(options.key_variable, "is not set: the key was to come from this environment variable");
   if (options.base_url.empty())
-    throw_input("openai:", "no key: neither ASSAY_API_KEY nor OPENAI_API_KEY is set",
-                "set one, or give --api-key-file FILE, or --base-url URL of a server that needs none");
+    throw_input("openai:", "there is no key for " + std::string(kDefaultUrl),
+                key_advice(options) + "; or give " + (options.judge ? "--judge-url" : "--base-url") +
+                    " URL of a server that needs none");
   return "";
 }
 
@@ -93,8 +127,27 @@ TransferOptions transfer_options(const HttpOptions& options, const std::string& 
   return out;
 }
 
+// How a server is reached, and what has been learnt of it: kept from one answer() to the next.
+struct Server {
+  Server(const std::string& name, const HttpOptions& given)
+      : model(name),
+        url(checked_url(given)),
+        key(read_key(given)),
+        options(given),
+        pace(given.max_in_flight, given.first_pause_s,
+             stable_hash(static_cast<uint64_t>(Clock::now().time_since_epoch().count()), name)),
+        transfers(std::make_unique<Transfers>(transfer_options(given, key))) {}
+
+  const std::string model, url, key;
+  const HttpOptions options;
+  Pace pace;
+  Dialect dialect;
+  std::unique_ptr<Transfers> transfers;
+};
+
 struct Job {
-  size_t request = 0, call = 0;
+  size_t request = 0, call = 0, calls = 1;
+  Dialect dialect;  // as it was last asked
   int attempts = 0;
   Clock::time_point born, started, due;
 };
@@ -102,18 +155,23 @@ struct Job {
 // One answer() call.
 class Conversation {
  public:
-  Conversation(std::span<const Request> requests, const std::string& model, const std::string& identity,
-               const std::string& url, const std::string& key, const HttpOptions& options, ResponseSink& sink)
+  Conversation(std::span<const Request> requests, const std::string& identity, Server& server, int max_attempts,
+               ResponseSink& sink)
       : requests_(requests),
-        model_(model),
         identity_(identity),
-        url_(url),
-        key_(key),
-        options_(options),
+        server_(server),
+        options_(server.options),
+        max_attempts_(max_attempts),
         sink_(sink),
-        pace_(options.max_in_flight, options.first_pause_s,
-              stable_hash(static_cast<uint64_t>(Clock::now().time_since_epoch().count()), model)),
-        transfers_(transfer_options(options, key)) {}
+        pace_(server.pace),
+        transfers_(*server.transfers) {}
+  // What is still under way has nobody to come back to.
+  ~Conversation() {
+    if (transfers_.in_flight() > 0)
+      server_.transfers = std::make_unique<Transfers>(transfer_options(options_, server_.key));
+  }
+  Conversation(const Conversation&) = delete;
+  Conversation& operator=(const Conversation&) = delete;
 
   RunStats run(const std::atomic<bool>& cancelled) {
     begin_ = Clock::now();
@@ -142,7 +200,7 @@ class Conversation {
  private:
   // Ends the conversation as a cancellation does (what is under way may still come in), then with this error.
   void stop(Error::Kind kind, const std::string& what, const std::string& next) {
-    if (!stop_) stop_.emplace(kind, url_, hide_key(what), next);
+    if (!stop_) stop_.emplace(kind, server_.url, hide_key(what), next);
   }
 
   void report() {
@@ -172,10 +230,9 @@ class Conversation {
   // The next call that nobody has started yet.
   size_t new_job(Clock::time_point now) {
     const size_t id = next_id_++;
-    jobs_[id] = {next_request_, next_call_, 0, now, now, now};
-    const Request& request = requests_[next_request_];
-    const size_t calls = request.kind == RequestKind::kLoglikelihood ? request.continuations.size() : 1;
-    if (++next_call_ == calls) ++next_request_, next_call_ = 0;
+    if (next_call_ == 0) calls_ = calls_of(requests_[next_request_], server_.dialect);
+    jobs_[id] = {next_request_, next_call_, calls_, {}, 0, now, now, now};
+    if (++next_call_ == calls_) ++next_request_, next_call_ = 0;
     return id;
   }
 
@@ -183,12 +240,21 @@ class Conversation {
     Job& job = jobs_[id];
     job.started = now;
     ++job.attempts;
+    job.dialect = server_.dialect;
+    // A request that is under way as a whole stays one until the server refuses that.
+    if (job.calls == 1) job.dialect.single = false;
     const Request& request = requests_[job.request];
-    WireCall call = make_call(request, job.call, model_);
-    const std::string key =
-        FieldHash().add(hash_of(job.request)).add_number(request.part).add_number(static_cast<int64_t>(job.call)).hex();
+    WireCall call = make_call(request, job.call, server_.model, job.dialect);
+    FieldHash key;
+    key.add(hash_of(job.request)).add_number(request.part).add_number(static_cast<int64_t>(job.call));
+    // A server that honours the key would answer with its refusal of another wording for ever.
+    if (const int64_t number = number_of(job.dialect)) key.add_number(number);
     ++stats_.events["requests sent"];
-    transfers_.start(id, url_ + "/" + call.path, std::move(call.body), key.substr(0, 40));
+    transfers_.start(id, server_.url + "/" + call.path, std::move(call.body), key.hex().substr(0, 40));
+  }
+
+  static int64_t number_of(const Dialect& dialect) {
+    return dialect.completion_tokens + 2 * dialect.own_temperature + 4 * dialect.single + 8 * dialect.folded_system;
   }
 
   // The calls of one request are sent one after the other: its hash is made once for them.
@@ -210,13 +276,10 @@ class Conversation {
 
   void on_reply(size_t id, TransferReply reply) {
     const Job job = jobs_.at(id);
-    const Request& request = requests_[job.request];
     if (reply.untrusted) {
       return stop(Error::Kind::kWorld, "the server's certificate is not accepted (" + reply.failure + ")",
                   "if it is the right server, name the file of the authority that signed it in SSL_CERT_FILE");
     }
-    // A server may repeat the key, in an answer too.
-    reply.body = hide_key(std::move(reply.body));
     if (reply.status != 0) lost_in_a_row_ = 0;
     if (reply.too_large) {
       ++stats_.events["replies beyond the size limit"];
@@ -232,25 +295,35 @@ class Conversation {
     }
     if (reply.status != 200) ++stats_.events["answered " + std::to_string(reply.status)];
     if (reply.status == 401 || reply.status == 403) {
-      return stop(Error::Kind::kInput,
-                  "the server refuses the key (status " + std::to_string(reply.status) +
-                      "): " + read_reply(request, job.call, reply.status, "", reply.body).detail,
-                  "set ASSAY_API_KEY or OPENAI_API_KEY, or give --api-key-file FILE");
+      return stop(
+          Error::Kind::kInput,
+          "the server refuses the key (status " + std::to_string(reply.status) + "): " + read(job, reply).detail,
+          key_advice(options_));
     }
     if (reply.status >= 300 && reply.status < 400)
       return fail(id, "the server redirects to " + reply.location + " (not followed; give that as --base-url)");
     if (reply.status == 408 || reply.status == 409 || reply.status == 425 || reply.status == 429 ||
         reply.status >= 500) {
-      again(id, read_reply(request, job.call, reply.status, "", reply.body).detail, reply.retry_after_s);
+      const WireReply words = read(job, reply);
+      if (words.kind == WireReply::Kind::kHopeless) return give_up_on(words.detail);
+      again(id, words.detail, reply.retry_after_s);
       return;
     }
-    WireReply answer = read_reply(request, job.call, reply.status, reply.content_type, reply.body);
+    WireReply answer = read(job, reply);
     switch (answer.kind) {
       case WireReply::Kind::kAnswer:
         pace_.succeeded();
+        for (const GeneratedText& text : answer.response.texts)
+          if (text.finish == FinishReason::kContentFilter) ++stats_.events["withheld by the server's content filter"];
         return keep(id, std::move(answer.response));
+      case WireReply::Kind::kDialect:
+        if (reply.status == 200) waste(job, answer, reply);
+        return ask_otherwise(id, answer);
+      case WireReply::Kind::kHopeless:
+        return give_up_on(answer.detail);
       case WireReply::Kind::kDefect:
         ++stats_.events["replies that were no answer"];
+        waste(job, answer, reply);
         again(id, answer.detail, {});
         return;
       case WireReply::Kind::kTooLong:
@@ -258,6 +331,61 @@ class Conversation {
       case WireReply::Kind::kRefused:
       case WireReply::Kind::kNoPrompt:
         return fail(id, answer.detail);
+    }
+  }
+
+  WireReply read(const Job& job, const TransferReply& reply) const {
+    return read_reply(requests_[job.request], job.call, reply.status, reply.content_type, reply.body, job.dialect,
+                      server_.key);
+  }
+
+  void give_up_on(const std::string& why) {
+    stop(Error::Kind::kInput, "no request can be answered: " + why,
+         "what was answered is kept; check the model's name, the URL and the account" +
+             std::string(options_.chat ? "" : " (a server for chat only needs --chat-template on)"));
+  }
+
+  // Counts what a reply that is no answer has cost; where the server does not say, two bytes are a token.
+  void waste(const Job& job, const WireReply& answer, const TransferReply& reply) {
+    const bool counted = answer.paid_prompt_tokens > 0 || answer.paid_generated_tokens > 0;
+    const Request& request = requests_[job.request];
+    size_t bytes = request.context.size();
+    for (const Message& message : request.messages) bytes += message.content.size();
+    stats_.wasted_prompt_tokens += counted ? answer.paid_prompt_tokens : static_cast<int64_t>(bytes / 2);
+    stats_.wasted_generated_tokens += counted ? answer.paid_generated_tokens
+                                              : std::min(static_cast<int64_t>(reply.body.size() / 2),
+                                                         static_cast<int64_t>(request.generate.max_tokens));
+  }
+
+  // The server does not take a setting: this request goes out again without it, and so does every later one.
+  void ask_otherwise(size_t id, const WireReply& answer) {
+    struct Setting {
+      bool Dialect::*taken;
+      const char* words;
+    };
+    static constexpr Setting kSettings[] = {
+        {&Dialect::completion_tokens, "switch to max_completion_tokens (the server refuses max_tokens)"},
+        {&Dialect::own_temperature, "switch to the server's own temperature (it refuses a set one)"},
+        {&Dialect::single, "switch to one request a text (the server gives no more)"},
+        {&Dialect::folded_system, "switch to system texts in the first user turn (the server refuses the role)"}};
+    for (const Setting& setting : kSettings) {
+      if (!(answer.dialect.*setting.taken) || server_.dialect.*setting.taken) continue;
+      server_.dialect.*setting.taken = true;
+      ++stats_.events[setting.words];
+    }
+    const auto now = Clock::now();
+    Job& job = jobs_.at(id);
+    const size_t calls = answer.dialect.single ? calls_of(requests_[job.request], answer.dialect) : job.calls;
+    const size_t first_new = job.calls;
+    job.calls = calls;
+    --job.attempts;
+    waiting_.emplace(now, id);
+    const Job pattern = job;  // the map may move it
+    for (size_t call = first_new; call < calls; ++call) {
+      Job other = pattern;
+      other.call = call;
+      jobs_[next_id_] = other;
+      waiting_.emplace(now, next_id_++);
     }
   }
 
@@ -273,7 +401,7 @@ class Conversation {
                " seconds, longer than the total time-out (" + why + ")",
            "what was answered is kept; give the same command again then, or with a longer --total-timeout");
     }
-    if (job.attempts >= options_.max_attempts || seconds_between(job.born, now) + pause > options_.give_up_s) {
+    if (job.attempts >= max_attempts_ || seconds_between(job.born, now) + pause > options_.give_up_s) {
       fail(id, why + " (given up after " + std::to_string(job.attempts) + " attempts)");
       return false;
     }
@@ -296,30 +424,34 @@ class Conversation {
     keep(id, std::move(response));
   }
 
-  std::string hide_key(std::string text) const {
-    return key_.empty() || text.find(key_) == std::string::npos ? text : replace_all(std::move(text), key_, "***");
-  }
+  std::string hide_key(std::string text) const { return hide_secret(std::move(text), server_.key); }
 
   // One call has ended; the request is delivered with its last.
   void keep(size_t id, Response part) {
     const Job job = jobs_.at(id);
     jobs_.erase(id);
     const Request& request = requests_[job.request];
-    if (request.kind != RequestKind::kLoglikelihood) return deliver(job.request, std::move(part));
+    const bool scored = request.kind == RequestKind::kLoglikelihood;
+    if (!scored && job.calls == 1) return deliver(job.request, std::move(part));
     Partial& partial = partials_[job.request];
-    if (partial.response.continuations.empty()) partial.response.continuations.resize(request.continuations.size());
+    if (scored) {
+      partial.response.continuations.resize(job.calls);
+    } else {
+      partial.response.texts.resize(job.calls);
+    }
     if (part.status != ResponseStatus::kAnswered) {
       partial.response.status = part.status;
       partial.response.detail = part.detail;
     } else {
-      partial.response.continuations[job.call] = part.continuations.front();
+      if (scored) partial.response.continuations[job.call] = part.continuations.front();
+      if (!scored) partial.response.texts[job.call] = std::move(part.texts.front());
       partial.response.prompt_tokens = std::max(partial.response.prompt_tokens, part.prompt_tokens);
       partial.response.answered_by = part.answered_by;
     }
-    if (++partial.ended < request.continuations.size()) return;
+    if (++partial.ended < job.calls) return;
     Response whole = std::move(partial.response);
     partials_.erase(job.request);
-    if (whole.status != ResponseStatus::kAnswered) whole.continuations.clear();
+    if (whole.status != ResponseStatus::kAnswered) whole.continuations.clear(), whole.texts.clear();
     deliver(job.request, std::move(whole));
   }
 
@@ -341,13 +473,16 @@ class Conversation {
   };
 
   const std::span<const Request> requests_;
-  const std::string &model_, &identity_, &url_, &key_;
+  const std::string& identity_;
+  Server& server_;
   const HttpOptions& options_;
+  const int max_attempts_;
   ResponseSink& sink_;
-  Pace pace_;
-  Transfers transfers_;
+  Pace& pace_;
+  Transfers& transfers_;
   Clock::time_point begin_;
   size_t next_request_ = 0, next_call_ = 0, next_id_ = 0, delivered_ = 0;
+  size_t calls_ = 1;                                  // of the request that new_job() is at
   std::unordered_map<size_t, Job> jobs_;              // started and not ended
   std::multimap<Clock::time_point, size_t> waiting_;  // of these, those that pause, by the moment of their next attempt
   std::unordered_map<size_t, Partial> partials_;      // requests of several calls
@@ -360,12 +495,11 @@ class Conversation {
 
 class HttpBackend final : public Backend {
  public:
-  HttpBackend(const std::string& model, const HttpOptions& options)
-      : options_(options), model_(model), url_(checked_url(options)), key_(read_key(options)) {
+  HttpBackend(const std::string& model, const HttpOptions& options) : server_(model, options) {
     info_.name = "openai";
     info_.label = model.substr(model.find_last_of('/') + 1);
     // What runs behind a name is the server's business: name and place are all the identity there is.
-    info_.weights_hash = FieldHash().add("openai").add(url_).add(model).hex();
+    info_.weights_hash = FieldHash().add("openai").add(server_.url).add(model).hex();
     info_.tokenizer_hash = "server";
     info_.numerics = options.chat ? "openai-chat-1" : "openai-completions-1";
     info_.identity = FieldHash().add(info_.weights_hash).add(info_.tokenizer_hash).add(info_.numerics).hex();
@@ -377,7 +511,7 @@ class HttpBackend final : public Backend {
   const BackendInfo& info() const override { return info_; }
 
   RunStats answer(std::span<const Request> requests, ResponseSink& sink, const std::atomic<bool>& cancelled) override {
-    return Conversation(requests, model_, info_.identity, url_, key_, options_, sink).run(cancelled);
+    return Conversation(requests, info_.identity, server_, server_.options.max_attempts, sink).run(cancelled);
   }
 
  private:
@@ -388,42 +522,56 @@ class HttpBackend final : public Backend {
   };
 
   // Whether the server gives the prompt's log-probabilities, and the right ones: some give each token that of its
-  // successor. So it is asked what comes after a prompt, then to score just that.
+  // neighbour. So it is asked what comes after several prompts, then to score just that.
   bool gives_prompt_logprobs() {
-    const std::optional<FirstToken> first = first_token();
-    Request probe;
-    probe.kind = RequestKind::kLoglikelihood;
-    probe.context = kProbe;
-    probe.continuations = {first ? first->text : " two"};
-    OneAnswer sink;
-    const std::atomic<bool> never{false};
-    HttpOptions options = options_;
-    options.max_attempts = std::min(options.max_attempts, 3);
-    const RunStats stats = Conversation({&probe, 1}, model_, info_.identity, url_, key_, options, sink).run(never);
-    const auto silent = stats.events.find(kNoReply);
-    if (silent != stats.events.end() && silent->second == options.max_attempts)
-      throw_world(url_, "the server does not answer: " + sink.response.detail, "is it running, and the URL right?");
-    if (sink.response.status != ResponseStatus::kAnswered) return false;
-    return !first || std::abs(sink.response.continuations.front().logprob - first->logprob) < kProbeTolerance;
+    const int attempts = std::min(server_.options.max_attempts, kProbeAttempts);
+    size_t compared = 0;
+    for (const char* prompt : kProbes) {
+      const std::optional<FirstToken> first = first_token(prompt, attempts);
+      Request probe;
+      probe.kind = RequestKind::kLoglikelihood;
+      probe.context = prompt;
+      probe.continuations = {first ? first->text : " two"};
+      OneAnswer sink;
+      const std::atomic<bool> never{false};
+      const RunStats stats = Conversation({&probe, 1}, info_.identity, server_, attempts, sink).run(never);
+      const auto silent = stats.events.find(kNoReply);
+      if (silent != stats.events.end() && silent->second == attempts)
+        throw_world(server_.url, "the server does not answer: " + sink.response.detail,
+                    "is it running, and the URL right?");
+      if (sink.response.status != ResponseStatus::kAnswered) return false;
+      if (!first) continue;
+      if (!(std::abs(sink.response.continuations.front().logprob - first->logprob) < kProbeTolerance)) return false;
+      ++compared;
+    }
+    return compared >= kLeastProbes;
   }
 
-  // Nothing where the reply does not say.
-  std::optional<FirstToken> first_token() {
-    TransferOptions options = transfer_options(options_, key_);
-    Transfers transfers(options);
-    const WireCall call = first_token_call(kProbe, model_);
+  // Nothing where the server does not say, or its token is a part of a character.
+  std::optional<FirstToken> first_token(const char* prompt, int attempts) {
+    Transfers transfers(transfer_options(server_.options, server_.key));
+    const WireCall call = first_token_call(prompt, server_.model);
     std::optional<FirstToken> first;
-    transfers.start(0, url_ + "/" + call.path, call.body, FieldHash().add(call.body).hex().substr(0, 40));
-    while (transfers.in_flight() > 0) {
-      transfers.wait(0.5, [&](size_t, TransferReply reply) {
-        if (reply.status == 200) first = read_first_token(reply.body);
-      });
+    for (int attempt = 1; attempt <= attempts && !first; ++attempt) {
+      bool again = false;
+      std::optional<double> retry_after_s;
+      transfers.start(0, server_.url + "/" + call.path, call.body, FieldHash().add(call.body).hex().substr(0, 40));
+      while (transfers.in_flight() > 0) {
+        transfers.wait(0.5, [&](size_t, TransferReply reply) {
+          if (reply.status == 200) first = read_first_token(reply.body);
+          again = reply.status == 0 || reply.status == 408 || reply.status == 429 || reply.status >= 500;
+          retry_after_s = reply.retry_after_s;
+        });
+      }
+      const double pause = server_.pace.pause_s(attempt, retry_after_s);
+      if (first || !again || attempt == attempts || pause > server_.options.give_up_s) break;
+      std::this_thread::sleep_for(std::chrono::duration<double>(pause));
     }
+    if (first && first->text.find("\xEF\xBF\xBD") != std::string::npos) first.reset();
     return first;
   }
 
-  HttpOptions options_;
-  std::string model_, url_, key_;
+  Server server_;
   BackendInfo info_;
 };
 

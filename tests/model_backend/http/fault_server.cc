@@ -55,14 +55,28 @@ const std::map<std::string, Fault> kFaults = {
      [](httplib::Response& out) {
        say(out, 400, R"({"error": {"message": "too much", "code": "context_length_exceeded"}})");
      }},
+    {"filter-400",
+     [](httplib::Response& out) {
+       say(out, 400, R"({"error": {"message": "The response was filtered", "code": "content_filter"}})");
+     }},
+    {"no-model",
+     [](httplib::Response& out) {
+       say(out, 404, R"({"error": {"message": "The model `m` does not exist", "code": "model_not_found"}})");
+     }},
+    {"quota",
+     [](httplib::Response& out) {
+       say(out, 429, R"({"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}})");
+     }},
     {"key",
      [](httplib::Response& out) { say(out, 401, R"({"error": {"message": "Incorrect API key: secret-key-17"}})"); }},
 };
 
 // A token is a character; its log-probability is minus its place in the prompt.
-Json logprobs_of(const std::string& prompt) {
+// `bos`: as vLLM has it, with the beginning's token in front and counted.
+Json logprobs_of(const std::string& prompt, bool bos) {
   Json tokens = Json::array(), values = Json::array(), tops = Json::array(), offsets = Json::array();
   size_t position = 0;
+  if (bos) tokens.push_back("<s>"), values.push_back(nullptr), tops.push_back(nullptr), offsets.push_back(0);
   for (int place = 0; position < prompt.size(); ++place) {
     const size_t begin = position;
     next_code_point(prompt, position);
@@ -70,30 +84,58 @@ Json logprobs_of(const std::string& prompt) {
     tokens.push_back(token);
     values.push_back(place == 0 ? Json(nullptr) : Json(-0.5 * place));
     tops.push_back(place == 0 ? Json(nullptr) : Json{{token, -0.5 * place}, {"other", place % 7 == 3 ? 0.0 : -99.0}});
-    offsets.push_back(place);
+    offsets.push_back(place + (bos ? 3 : 0));
   }
   const int end = static_cast<int>(tokens.size());
   tokens.push_back("!"), values.push_back(-1.0), tops.push_back({{"!", -1.0}}), offsets.push_back(end);
   return {{"tokens", tokens}, {"token_logprobs", values}, {"top_logprobs", tops}, {"text_offset", offsets}};
 }
 
+// The words with which servers refuse a setting; empty where this model takes the request.
+std::string refusal_of(const Json& request) {
+  const std::string model = request.value("model", "");
+  if (model == "no-max-tokens" && request.contains("max_tokens"))
+    return "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
+  if (model == "no-temperature" && request.contains("temperature"))
+    return "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) is supported.";
+  if (model == "one-choice" && request.value("n", 1) > 1) return "'n' : number must be at most 1";
+  if (model == "no-system" && request.contains("messages") && request["messages"][0]["role"] == "system")
+    return "System role not supported";
+  return "";
+}
+
 std::string answer_to(const Json& request, bool chat, const std::string& text) {
   Json choices = Json::array();
-  for (int i = 0; i < request.value("n", 1); ++i) {
+  const int wanted = request["model"] == "ignores-n" ? 1 : request.value("n", 1);
+  for (int i = 0; i < wanted; ++i) {
     Json choice = {{"index", i}, {"finish_reason", "stop"}};
     if (!chat) {
       choice["text"] = text;
     } else if (request["model"] == "refusal") {
       choice["message"] = {{"role", "assistant"}, {"content", nullptr}, {"refusal", "I will not."}};
+    } else if (request["model"] == "parts") {
+      choice["message"] = {{"role", "assistant"},
+                           {"content",
+                            {{{"type", "thinking"}, {"thinking", "hm"}},
+                             {{"type", "text"}, {"text", text}},
+                             {{"type", "text"}, {"text", "!"}}}}};
+    } else if (request["model"] == "filtered") {
+      choice["message"] = {{"role", "assistant"}, {"content", nullptr}};
+      choice["finish_reason"] = "content_filter";
+    } else if (request["model"] == "no-system") {
+      choice["message"] = {{"role", "assistant"}, {"content", request["messages"][0]["content"]}};
     } else {
       choice["message"] = {{"role", "assistant"}, {"content", text}};
     }
     if (request.value("echo", false) && request["model"] != "no-logprobs")
-      choice["logprobs"] = logprobs_of(request["prompt"].get<std::string>());
-    if (request.contains("logprobs") && !request.value("echo", false) && request["model"] != "no-logprobs") {
+      choice["logprobs"] = logprobs_of(request["prompt"].get<std::string>(), request["model"] == "bos");
+    if (request.contains("logprobs") && !request.value("echo", false) && request["model"] != "no-logprobs" &&
+        request["model"] != "no-first-token") {
       // The place after the prompt; "shifted": as a server that gives each token its successor's would have it.
       const auto place = static_cast<double>(count_code_points(request["prompt"].get<std::string>()));
-      const double value = -0.5 * (place + (request["model"] == "shifted" ? 1 : 0));
+      const bool shifted = request["model"] == "shifted" ||
+                           (request["model"] == "shifted-but-once" && request["prompt"] != "The capital of France is");
+      const double value = -0.5 * (place + (shifted ? 1 : 0));
       choice["logprobs"] = {{"tokens", Json::array({"."})}, {"token_logprobs", Json::array({value})}};
     }
     choices.push_back(std::move(choice));
@@ -130,6 +172,8 @@ struct FaultServer::Handler {
       owner.authorizations_.push_back(in.get_header_value("Authorization"));
     }
     if (owner.delay_ms > 0) std::this_thread::sleep_for(std::chrono::milliseconds(owner.delay_ms));
+    if (const std::string words = refusal_of(request); !words.empty())
+      return say(out, 400, Json{{"error", {{"message", words}}}}.dump());
     if (const Fault fault = fault_for(model, key, attempt)) return fault(out);
     {
       std::lock_guard lock(owner.mutex_);

@@ -33,6 +33,7 @@ class FaultServer {
   int64_t replays();                // answers given again to such a key
   int64_t requests();               // all that arrived
   int most_at_once() const { return most_at_once_; }
+  void reset_most_at_once() { most_at_once_ = 0; }
   std::vector<std::string> keys_seen();  // Authorization headers
 
  private:

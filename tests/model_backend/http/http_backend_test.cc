@@ -268,9 +268,168 @@ TEST_CASE("a server without the prompt's log-probabilities, or with another toke
   BackendOptions options = options_for(server);
   options.http.chat = false;
   CHECK_FALSE(open_http_backend("no-logprobs", options)->info().loglikelihood);
-  CHECK_FALSE(open_http_backend("shifted", options)->info().loglikelihood);
+  for (const char* model : {"shifted", "shifted-but-once", "no-first-token", "always-bad-request"}) {
+    INFO(model);
+    CHECK_FALSE(open_http_backend(model, options)->info().loglikelihood);
+  }
+  // A passing fault in the first probe proves nothing.
+  CHECK(open_http_backend("500", options)->info().loglikelihood);
   options.http.chat = true;
   CHECK_FALSE(open_http_backend("ok", options)->info().loglikelihood);
+}
+
+TEST_CASE("a server whose echo begins with the beginning's token is read as one without") {
+  FaultServer server;
+  BackendOptions options = options_for(server);
+  options.http.chat = false;
+  auto backend = open_http_backend("bos", options);
+  REQUIRE(backend->info().loglikelihood);
+  std::vector<Request> requests(1);
+  requests[0].context = "ä b";
+  requests[0].continuations = {"xy"};
+  Collected sink;
+  const std::atomic<bool> never{false};
+  backend->answer(requests, sink, never);
+  CHECK(sink.responses.at(0).continuations.at(0).logprob == Approx(-3.5));
+  CHECK(sink.responses.at(0).continuations.at(0).tokens == 2);
+}
+
+TEST_CASE("a setting that a server refuses is left out from then on, and the run says so") {
+  struct Row {
+    const char *model, *said;
+    int samples, least, most;  // requests for two of ours
+  };
+  for (const Row& row :
+       {Row{"no-max-tokens", "max_completion_tokens", 1, 3, 4}, Row{"no-temperature", "own temperature", 1, 3, 4},
+        Row{"one-choice", "one request a text", 3, 7, 8}, Row{"ignores-n", "one request a text", 3, 7, 8}}) {
+    INFO(row.model);
+    FaultServer server;
+    BackendOptions options = options_for(server);
+    auto backend = open_http_backend(row.model, options);
+    std::vector<Request> requests = chat_requests(2);
+    for (Request& request : requests) request.generate.samples = row.samples;
+    Collected sink;
+    const std::atomic<bool> never{false};
+    const RunStats stats = backend->answer(requests, sink, never);
+    REQUIRE(sink.responses.size() == 2);
+    for (const auto& [index, response] : sink.responses) {
+      CHECK(response.status == ResponseStatus::kAnswered);
+      REQUIRE(response.texts.size() == static_cast<size_t>(row.samples));
+      for (const GeneratedText& text : response.texts) CHECK(text.text == "the answer");
+    }
+    CHECK(server.requests() >= row.least);
+    CHECK(server.requests() <= row.most);
+    int said = 0;
+    for (const auto& [event, count] : stats.events)
+      if (event.find(row.said) != std::string::npos) said += static_cast<int>(count);
+    CHECK(said == 1);
+    // What was learnt is kept for the next call.
+    const int64_t before = server.requests();
+    Collected again;
+    backend->answer(requests, again, never);
+    CHECK(again.responses.size() == 2);
+    CHECK(server.requests() - before == 2 * row.samples);
+  }
+}
+
+TEST_CASE("a system role that the server refuses heads the first user turn") {
+  FaultServer server;
+  auto backend = open_http_backend("no-system", options_for(server));
+  std::vector<Request> requests = chat_requests(1);
+  requests[0].messages.insert(requests[0].messages.begin(), {"system", "Be kind."});
+  Collected sink;
+  const std::atomic<bool> never{false};
+  const RunStats stats = backend->answer(requests, sink, never);
+  CHECK(sink.responses.at(0).texts.at(0).text == "Be kind.\n\nquestion 0");
+  CHECK(stats.events.count("switch to system texts in the first user turn (the server refuses the role)") == 1);
+}
+
+TEST_CASE("parts of text are one answer, and what a server withholds is an outcome that is not asked for again") {
+  FaultServer server;
+  CHECK(ask(server, "parts", 1, options_for(server)).sink.responses.at(0).texts.at(0).text == "the answer!");
+  for (const char* model : {"filtered", "always-filter-400"}) {
+    INFO(model);
+    FaultServer other;
+    const Asked asked = ask(other, model, 1, options_for(other));
+    const Response& response = asked.sink.responses.at(0);
+    CHECK(response.status == ResponseStatus::kAnswered);
+    CHECK(response.texts.at(0).text.empty());
+    CHECK(response.texts.at(0).finish == FinishReason::kContentFilter);
+    CHECK(other.requests() == 1);
+    CHECK(asked.stats.events.at("withheld by the server's content filter") == 1);
+  }
+}
+
+TEST_CASE("an unknown model and an empty account end the run with the server's words") {
+  for (const auto& [model, words] : {std::pair{"always-no-model", "does not exist"}, {"always-quota", "quota"}}) {
+    INFO(model);
+    FaultServer server;
+    CHECK_THAT(testing::error_of([&] { ask(server, model, 100, options_for(server)); }),
+               Catch::Contains(words) && Catch::Contains("no request can be answered"));
+    CHECK(server.requests() <= 4);
+  }
+}
+
+TEST_CASE("pace is kept from one call to the next") {
+  FaultServer server;
+  server.delay_ms = 5;
+  auto backend = open_http_backend("ok", options_for(server));
+  const std::atomic<bool> never{false};
+  Collected first, second;
+  backend->answer(chat_requests(60), first, never);
+  const int before = server.most_at_once();
+  CHECK(before > 8);
+  FaultServer slow;  // a second client of its own starts low
+  slow.delay_ms = 50;
+  ask(slow, "ok", 4, options_for(slow));
+  CHECK(slow.most_at_once() <= 4);
+  server.reset_most_at_once();
+  server.delay_ms = 100;
+  backend->answer(chat_requests(before), second, never);
+  CHECK(server.most_at_once() > 8);
+}
+
+TEST_CASE("what a thrown away reply cost is counted") {
+  FaultServer server;
+  const Asked asked = ask(server, "truncated", 1, options_for(server));
+  CHECK(asked.stats.wasted_prompt_tokens > 0);
+  CHECK(asked.stats.wasted_generated_tokens > 0);
+}
+
+TEST_CASE("a key travels only to the host that it is meant for") {
+  FaultServer server;
+  const auto sent = [&](bool judge, const std::string& model_url) {
+    BackendOptions options = options_for(server);
+    options.http.judge = judge;
+    options.http.model_url = model_url;
+    ask(server, "ok", 1, options);
+    return server.keys_seen().back();
+  };
+  ::unsetenv("ASSAY_API_KEY");
+  ::unsetenv("ASSAY_JUDGE_API_KEY");
+  ::setenv("OPENAI_API_KEY", "openai-key-0123", 1);
+  CHECK(sent(false, "") == "");
+  CHECK(sent(true, "") == "");
+  ::setenv("ASSAY_API_KEY", "assay-key-01234", 1);
+  CHECK(sent(false, "") == "Bearer assay-key-01234");
+  CHECK(sent(true, "") == "");
+  CHECK(sent(true, "http://elsewhere:8000/v1") == "");
+  CHECK(sent(true, server.base_url() + "/") == "Bearer assay-key-01234");
+  ::setenv("ASSAY_JUDGE_API_KEY", "judge-key-01234", 1);
+  CHECK(sent(true, "") == "Bearer judge-key-01234");
+  CHECK(sent(false, "") == "Bearer assay-key-01234");
+  for (const char* name : {"ASSAY_API_KEY", "ASSAY_JUDGE_API_KEY", "OPENAI_API_KEY"}) ::unsetenv(name);
+}
+
+TEST_CASE("a key that is a plain word is not taken out of answers") {
+  FaultServer server;
+  server.text = "This is a test, none of it EMPTY.";
+  testing::TemporaryFolder folder;
+  for (const char* key : {"test", "EMPTY", "none"}) {
+    BackendOptions options = options_for(server);
+    options.http.key_file = folder.write("key", key);
+    CHECK(ask(server, "ok", 1, options).sink.responses.at(0).texts.at(0).text == server.text);
+  }
 }
 
 TEST_CASE("a cancelled answer ends soon, with what was under way delivered") {
