@@ -21,6 +21,7 @@
 #include "reports/results_db.h"
 #include "sandbox/sandbox.h"
 #include "tasks/documents.h"
+#include "tasks/fewshot.h"
 #include "tasks/programs.h"
 #include "tasks/prompt.h"
 #include "tasks/requests.h"
@@ -430,7 +431,7 @@ std::vector<PreparedItem> prepare_items(const Task& task, const RunConfig& confi
   const bool is_form = task.form_of != nullptr;  // several documents a row: the limit counts rows
   std::vector<Document> documents = load_documents(task, task.test_split, root, is_form ? config.limit : 0);
   const bool no_shots = is_form && task.fewshot.split == task.test_split;
-  const int shots = no_shots ? 0 : config.num_fewshot.value_or(task.fewshot.count);
+  const int shots = no_shots ? 0 : shots_of(task, config.num_fewshot);
   std::vector<Document> pool;
   const bool needs_pool = shots > 0 && task.fewshot.samples.empty();
   if (needs_pool && task.fewshot.split != task.test_split) pool = load_documents(task, task.fewshot.split, root);

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "harness/judge_scores.h"
+#include "tasks/fewshot.h"
 #include "tasks/metrics.h"
 #include "tasks/programs.h"
 
@@ -108,7 +109,7 @@ TaskScores score_task(const Task& task, const ItemSource& items) {
       if (!outcome) continue;
       missing = missing || outcome->verdict == Verdict::kSandboxError || outcome->verdict == Verdict::kNotInstalled;
       ++out.programs;
-      out.inline_programs += task.program->language == Language::kPython && outcome->mode == ProgramMode::kInline;
+      out.inline_programs += outcome->mode == ProgramMode::kInline;
       out.sandbox = outcome->sandbox;
       if (outcome->verdict == Verdict::kNotInstalled) out.not_installed = outcome->reason;
     }
@@ -158,9 +159,13 @@ std::vector<TaskRecord> task_records(const TaskSelection& selection, const TaskR
     record.task = task.name, record.convention = task.convention;
     record.alias = task.alias.empty() ? task.name : task.alias;
     record.depth = depth, record.version = task.version;
-    if (task.output_type != OutputType::kRolling) record.shots = num_fewshot.value_or(task.fewshot.count);
+    if (task.output_type != OutputType::kRolling) record.shots = shots_of(task, num_fewshot);
     record.headline = task.metrics.front().metric;
     record.note = task.note;
+    if (task.fewshot.always_zero && num_fewshot.value_or(0) > 0) {
+      record.note += (record.note.empty() ? "" : "; ") +
+                     std::string("no examples: its file says num_fewshot: 0, which --num-fewshot leaves alone");
+    }
     records.push_back(std::move(record));
   };
   auto place_group = [&](auto&& self, const TaskGroup& group, int depth) -> void {

@@ -25,6 +25,10 @@ std::string cluster_of(const Task& task, const Document& document) {
 
 }  // namespace
 
+int shots_of(const Task& task, const std::optional<int>& asked) {
+  return task.fewshot.always_zero ? 0 : asked.value_or(task.fewshot.count);
+}
+
 FewshotSampler::FewshotSampler(const Task& task, const std::vector<Document>& pool, int count, uint64_t seed)
     : task_(task), pool_(pool), count_(static_cast<size_t>(std::max(count, 0))), seed_(seed), random_(seed) {
   if (count < 0) throw_input(task.file, fmt::format("task {}: {} few-shot examples were asked for", task.key(), count));
@@ -70,7 +74,7 @@ std::vector<size_t> FewshotSampler::fixed_rows(const Document& item) const {
 std::vector<size_t> FewshotSampler::first_rows(const Document& item) const {
   std::vector<size_t> rows;
   for (size_t row = 0; row < pool_.size() && rows.size() < count_; ++row)
-    if (!is_same(pool_[row], item)) rows.push_back(row);
+    if (!task_.fewshot.guards_item || !is_same(pool_[row], item)) rows.push_back(row);
   if (rows.size() < count_) fail_too_few(rows.size());
   return rows;
 }
@@ -93,7 +97,8 @@ std::vector<size_t> FewshotSampler::hashed_rows(const Document& item) const {
 }
 
 std::vector<size_t> FewshotSampler::drawn_rows(const Document& item) {
-  if (task_.fewshot.split != task_.test_split) return random_.sample(pool_.size(), count_);
+  const bool other_split = task_.convention != "lm-eval" && task_.fewshot.split != task_.test_split;
+  if (other_split || !task_.fewshot.guards_item) return random_.sample(pool_.size(), count_);
   if (count_ + 1 > pool_.size()) fail_too_few(pool_.size() - 1);
   std::vector<size_t> rows = random_.sample(pool_.size(), count_ + 1);
   std::erase_if(rows, [&](size_t row) { return is_same(pool_[row], item); });

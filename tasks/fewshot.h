@@ -13,14 +13,19 @@
 
 namespace assay {
 
+// How many examples an item gets when the command line asks for `asked`.
+int shots_of(const Task& task, const std::optional<int>& asked);
+
 // Chooses by the rule of the task (FewshotSpec): fixed rows, the first n, a stable hash of (seed, item id, candidate
 // id), lm-evaluation-harness's draw, or the first that share the item's value in the task's `cluster` column (other
 // questions of the same passage), of which fewer are shown where there are fewer. No item is its own example: neither
 // the same row nor a row with the same fields.
 //
 // lm-evaluation-harness draws with one CPython generator a task, whose state goes on from item to item: so next() is
-// called once an item, in document order, and only this sampler depends on that. Where pool and items are one split it
-// draws one more than asked, drops the item and keeps the first `count`.
+// called once an item, in document order, and only this sampler depends on that. To keep an item out of its own
+// examples it draws one more than asked, drops the item and keeps the first `count`; it does so where the few-shot
+// split that a file names is the file's test_split, naming neither included, and not where validation_split says which
+// are the items and fewshot_split is the same. Its first_n follows the same rule.
 class FewshotSampler {
  public:
   // `pool` must outlive the sampler. Throws Error(kInput) naming the task when the pool can't give `count` examples.

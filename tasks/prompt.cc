@@ -44,6 +44,11 @@ std::string listed(const std::vector<std::string>& choices) {
   return all;
 }
 
+// Python's False and True are the numbers 0 and 1.
+bool is_index(const Json& gold) {
+  return gold.is_number_integer() || gold.is_boolean();
+}
+
 class PromptMaker {
  public:
   PromptMaker(const Task& task, const std::vector<Document>& pool, const PromptOptions& options)
@@ -51,7 +56,7 @@ class PromptMaker {
         options_(options),
         samples_(documents_of_samples(task.fewshot.samples)),
         pool_(samples_.empty() ? pool : samples_),
-        sampler_(task, pool_, options.num_fewshot.value_or(task.fewshot.count), options.seed),
+        sampler_(task, pool_, shots_of(task, options.num_fewshot), options.seed),
         shots_(pool_.size()),
         description_(task, task.description, "description"),
         gen_prefix_(task, task.gen_prefix, "gen_prefix"),
@@ -68,7 +73,7 @@ class PromptMaker {
   // `first`: the first item, which decides the form in the lm-eval convention.
   void decide_form(const Document& first) {
     if (task_.convention == "lm-eval" && !choice_.is_absent())
-      reversed_ = reversed_ || text_.value(first, true, false).is_number_integer();
+      reversed_ = reversed_ || is_index(text_.value(first, true, false));
   }
 
   // All but the fields.
@@ -168,7 +173,7 @@ class PromptMaker {
       if (target.empty()) shot_target_.fail(document, "the list of targets is empty");
       target = Json(target[0]);
     }
-    if (!target.is_number_integer() || shot_choice_.is_absent() || reversed_) return python_text(target);
+    if (!is_index(target) || shot_choice_.is_absent() || reversed_) return python_text(target);
     const auto choices = choices_of(shot_choice_, document);
     return choices[gold_index(shot_target_, document, target, choices)];
   }
@@ -176,8 +181,8 @@ class PromptMaker {
   // Position of one gold value, a number or the text of a choice, among the choices.
   size_t gold_index(const PromptField& field, const Document& document, const Json& gold,
                     const std::vector<std::string>& choices) const {
-    if (gold.is_number_integer()) {
-      const int64_t index = gold.get<int64_t>();
+    if (is_index(gold)) {
+      const int64_t index = gold.is_boolean() ? gold.get<bool>() : gold.get<int64_t>();
       if (index >= 0 && index < static_cast<int64_t>(choices.size())) return static_cast<size_t>(index);
       field.fail(document, fmt::format("the gold answer is choice {}, there are {} choices, counted from 0", index,
                                        choices.size()));

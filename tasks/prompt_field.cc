@@ -27,7 +27,7 @@ PromptField::PromptField(const Task& task, const FieldTemplate& source, std::str
     : task_(task), source_(source), name_(std::move(name)) {
   const std::string where = task.file + " " + name_;
   if (source_.kind == Kind::kTemplate) templates_.push_back(Template::parse(source_.text, where));
-  if (source_.kind == Kind::kList)
+  if (source_.kind == Kind::kList && !source_.is_literal)
     for (const std::string& entry : source_.list) templates_.push_back(Template::parse(entry, where));
 }
 
@@ -58,6 +58,7 @@ Json PromptField::value(const Document& document, bool digits_are_integer, bool 
     case Kind::kInteger:
       return source_.integer;
     case Kind::kList: {
+      if (source_.is_literal) return source_.list;
       Json list = Json::array();
       for (const Template& part : templates_) list.push_back(render(part, document));
       return list;

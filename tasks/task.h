@@ -47,11 +47,17 @@ struct FieldTemplate {
   // source
   std::string text;
   std::vector<std::string> list;  // kList: each a Jinja source
+  bool is_literal = false;        // kList: the texts are what they are, no templates
   int integer = 0;                // kInteger
 };
 
 struct FewshotSpec {
-  int count = 0;      // num_fewshot
+  int count = 0;  // num_fewshot
+  // `num_fewshot: 0` of a file written for lm-evaluation-harness stands whatever the command line asks for, as there.
+  bool always_zero = false;
+  // Convention lm-eval: whether an item is kept out of its own examples, by that harness's rule (tasks/fewshot.h).
+  // Everywhere else it always is.
+  bool guards_item = true;
   std::string split;  // where shots are taken from
   enum class Sampler { kFirstN, kStableHash, kLmEvalRandom, kSameCluster } sampler = Sampler::kFirstN;
   std::vector<int> indices;   // fixed rows of the split, in this order; overrides the sampler

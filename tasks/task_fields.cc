@@ -394,13 +394,17 @@ class TaskReader {
       out.list = node.texts();
     } else if (value.is_object() && may_be_list) {
       out.kind = FieldTemplate::Kind::kList;
-      for (const auto& [key, unused] : value.items()) out.list.push_back(node.field(key)->text());
+      for (const auto& [key, unused] : value.items()) {
+        if (auto entry = node.field(key)) out.list.push_back(entry->text());
+      }
+      out.is_literal = foreign_;
     } else {
       out.text = node.text();
       const bool column = !out.text.empty() && !has_markup(out.text) && out.text.find('\n') == std::string::npos;
       out.kind = column ? FieldTemplate::Kind::kColumn : FieldTemplate::Kind::kTemplate;
     }
     if (out.kind == FieldTemplate::Kind::kTemplate) check_template(node, out.text);
+    if (out.is_literal) return out;
     for (const std::string& source : out.list) check_template(node, source);
     return out;
   }
@@ -417,7 +421,10 @@ class TaskReader {
                                                                       {"lm_eval_random", Sampler::kLmEvalRandom},
                                                                       {"same_cluster", Sampler::kSameCluster}}};
     shots.sampler = usual;
-    if (auto node = field("num_fewshot")) shots.count = static_cast<int>(node->integer(0, 10'000));
+    if (auto node = field("num_fewshot")) {
+      shots.count = static_cast<int>(node->integer(0, 10'000));
+      shots.always_zero = foreign_ && shots.count == 0;
+    }
     auto config = field("fewshot_config");
     if (config) {
       config->only({"sampler", "split", "samples", "fewshot_indices", "doc_to_text", "doc_to_target", "doc_to_choice",
@@ -438,7 +445,8 @@ class TaskReader {
   }
 
   void read_shot_sources(const ConfigNode& config) {
-    if (auto node = config.field("fewshot_indices")) {
+    // That harness has the field, and (0.4.13) none of its samplers gets to see it.
+    if (auto node = config.field("fewshot_indices"); node && !foreign_) {
       for (const ConfigNode& index : node->items()) {
         task_.fewshot.indices.push_back(static_cast<int>(index.integer(0, INT32_MAX)));
       }
@@ -465,6 +473,10 @@ class TaskReader {
 
   void choose_shot_split(std::optional<ConfigNode> chosen) {
     if (!chosen) chosen = field("fewshot_split");
+    if (task_.convention == "lm-eval") {
+      const auto test = field("test_split");
+      task_.fewshot.guards_item = (chosen ? chosen->text() : "") == (test ? test->text() : "");
+    }
     if (chosen) task_.fewshot.samples.clear();
     for (const char* name : {"training_split", "validation_split", "test_split"}) {
       if (!chosen && task_.fewshot.samples.empty()) chosen = field(name);

@@ -3,7 +3,9 @@
 #include <catch2/catch.hpp>
 #include <set>
 
+#include "tasks/fewshot.h"
 #include "tasks/requests.h"
+#include "tasks/task_file.h"
 #include "tests/support.h"
 
 namespace assay {
@@ -269,6 +271,69 @@ TEST_CASE("no item is its own example") {
       CHECK(std::count(head.begin(), head.end(), 'A') == 4);  // "Answer: A" twice
     }
   }
+}
+
+// Six rows of each split; "v0" or "t0" is a question. The heads are those of lm-evaluation-harness 0.4.13 over the same
+// rows, seed 1234.
+TEST_CASE("an item is kept out of its own examples where lm-evaluation-harness does it") {
+  struct Row {
+    const char* fields;
+    std::vector<std::string> contexts;
+  };
+  const Row rows[] = {
+      {"validation_split: validation\n",
+       {"v3=x v4=x v0", "v0=x v4=x v1", "v5=x v0=x v2", "v2=x v1=x v3", "v0=x v5=x v4", "v4=x v3=x v5"}},
+      {"validation_split: validation\nfewshot_split: validation\n",
+       {"v3=x v0=x v0", "v0=x v5=x v1", "v4=x v0=x v2", "v5=x v0=x v3", "v0=x v2=x v4", "v1=x v0=x v5"}},
+      {"validation_split: validation\ntraining_split: train\n",
+       {"t3=x t0=x v0", "t0=x t4=x v1", "t5=x t0=x v2", "t2=x t1=x v3", "t0=x t5=x v4", "t5=x t4=x v5"}},
+      {"validation_split: validation\nfewshot_split: validation\nfewshot_config: {sampler: first_n}\n",
+       {"v0=x v1=x v0", "v0=x v1=x v1", "v0=x v1=x v2", "v0=x v1=x v3", "v0=x v1=x v4", "v0=x v1=x v5"}},
+      {"validation_split: validation\nfewshot_config: {sampler: first_n}\n",
+       {"v1=x v2=x v0", "v0=x v2=x v1", "v0=x v1=x v2", "v0=x v1=x v3", "v0=x v1=x v4", "v0=x v1=x v5"}},
+      {"validation_split: validation\nfewshot_split: train\n"
+       "fewshot_config: {sampler: first_n, fewshot_indices: [3, 1, 2]}\n",
+       {"t0=x t1=x v0", "t0=x t1=x v1", "t0=x t1=x v2", "t0=x t1=x v3", "t0=x t1=x v4", "t0=x t1=x v5"}},
+  };
+  const auto six = [](const std::string& split) {
+    std::vector<Json> all;
+    for (int i = 0; i < 6; ++i) all.push_back({{"q", split.substr(0, 1) + std::to_string(i)}, {"a", "x"}});
+    return documents(split, all);
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.fields);
+    testing::TemporaryFolder folder;
+    const std::string head =
+        "task: t\ndataset_path: json\ndataset_kwargs: {data_files: {train: t.jsonl, validation: v.jsonl}}\n"
+        "doc_to_text: q\ndoc_to_target: a\nnum_fewshot: 2\ntarget_delimiter: \"=\"\nfewshot_delimiter: \" \"\n";
+    const Task task = load_task_file(folder.write("t.yaml", head + row.fields)).tasks.at(0);
+    const auto prompts = render_prompts(task, six("validation"), six(task.fewshot.split), {});
+    REQUIRE(prompts.size() == row.contexts.size());
+    for (size_t i = 0; i < prompts.size(); ++i) CHECK(prompts[i].context == row.contexts[i]);
+  }
+}
+
+TEST_CASE("num_fewshot: 0 of a foreign file stands, choices of a map are no templates") {
+  testing::TemporaryFolder folder;
+  const std::string head =
+      "task: t\ndataset_path: json\ndataset_kwargs: {data_files: {test: t.jsonl}}\n"
+      "test_split: test\ndoc_to_text: q\ndoc_to_target: a\noutput_type: multiple_choice\n";
+  const std::string choices = "doc_to_choice: {one: \"{{q}}\", two: \"no\"}\n";
+  const Task zero = load_task_file(folder.write("t.yaml", head + choices + "num_fewshot: 0\n")).tasks.at(0);
+  CHECK(shots_of(zero, 5) == 0);
+  CHECK(only(zero, {{"q", "x"}, {"a", 1}}).choices == std::vector<std::string>{"{{q}}", "no"});
+  const Task open = load_task_file(folder.write("t.yaml", head + choices)).tasks.at(0);
+  CHECK(shots_of(open, 5) == 5);
+  CHECK(shots_of(open, {}) == 0);
+}
+
+TEST_CASE("false and true are the first and the second choice") {
+  Task task = letters_task();
+  task.fewshot.count = 1;
+  const Prompt prompt = only(task, letters_row("1+1?", true), {letters_row("2+2?", false)});
+  CHECK(prompt.gold_index == 1);
+  CHECK(prompt.golds == std::vector<std::string>{"B"});
+  CHECK(prompt.context == "About sums.\n\n2+2?\nAnswer: A\n\n1+1?\nAnswer:");
 }
 
 TEST_CASE("examples of the same cluster are the other items of the passage, fewer where there are fewer") {
