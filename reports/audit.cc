@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
 
 #include "core/hash.h"
+#include "reports/counter_random.h"
 #include "reports/distributions.h"
+#include "reports/intervals.h"
 #include "reports/stats.h"
 #include "reports/text_table.h"
 
@@ -62,13 +65,14 @@ double error_of(const Estimate& estimate) {
   return estimate.stderr_.value_or(INFINITY);
 }
 
-double lower_bound(const Estimate& estimate, double z) {
-  return estimate.value - z * error_of(estimate);
+// One-sided bound at `level` (0.975: the low end of a 95 % interval), of a mean over n items.
+double lower_bound(const Estimate& estimate, double level, size_t n) {
+  if (n < 2) return -INFINITY;
+  return estimate.value - student_quantile(level, static_cast<double>(n - 1)) * error_of(estimate);
 }
 
-// P(|Z| > |z|).
-double two_sided(double z) {
-  return 2 * normal_upper_tail(std::fabs(z));
+double lower_bound(const Abilities& effect, double level) {
+  return lower_bound(mean_of(effect), level, effect.size());
 }
 
 // So few items may be continued word for word by chance (short ones, numbers in order).
@@ -83,29 +87,141 @@ std::string points(double effect) {
   return fmt::format("{:+.1f}", 100 * effect);
 }
 
+// Error and degrees of freedom of a sum of independent means (Welch and Satterthwaite).
+struct Welch {
+  double variance = 0, squares = 0;
+
+  void add(double variance_of_mean, size_t n) {
+    variance += variance_of_mean;
+    squares += variance_of_mean * variance_of_mean / static_cast<double>(n - 1);  // n >= 2
+  }
+  double error() const { return std::sqrt(variance); }
+  double degrees() const { return squares > 0 ? variance * variance / squares : INFINITY; }
+};
+
+// `degrees`: of freedom of the error; nothing: n - 1. Items that are all alike have an error of 0, which says nothing:
+// the interval then holds what so many items leave open, and p is that of as many equal signs.
 AuditTest make_test(const std::string& language, const std::string& name, const std::string& null,
-                    const Estimate& effect, size_t n) {
+                    const Estimate& effect, size_t n, std::optional<double> degrees = std::nullopt) {
   AuditTest test;
   test.language = language, test.name = name, test.null = null;
   test.effect = effect.value;
   test.n = static_cast<int64_t>(n);
-  if (effect.stderr_) {
-    test.low = effect.value - kZ95 * *effect.stderr_;
-    test.high = effect.value + kZ95 * *effect.stderr_;
-    if (*effect.stderr_ > 0) test.p = two_sided(effect.value / *effect.stderr_);
-    if (*effect.stderr_ == 0) test.p = effect.value == 0 ? 1 : 0;
+  if (!effect.stderr_ || n < 2) return test;
+  const double count = static_cast<double>(n), freedom = degrees.value_or(count - 1);
+  double half = student_quantile(0.975, freedom) * *effect.stderr_;
+  if (*effect.stderr_ > 0) {
+    test.p = 2 * student_upper_tail(std::fabs(effect.value / *effect.stderr_), freedom);
+  } else {
+    half = 1 - std::pow(0.025, 1 / count);
+    test.p = effect.value == 0 ? 1 : std::min(1.0, std::exp2(1 - count));
   }
+  test.low = effect.value - half, test.high = effect.value + half;
   return test;
+}
+
+// A share of items, its null "at most `most`": Clopper and Pearson's interval, the exact one-sided p.
+AuditTest make_share_test(const std::string& language, const std::string& name, const std::string& null,
+                          const Abilities& items, double most) {
+  AuditTest test;
+  test.language = language, test.name = name, test.null = null;
+  test.n = static_cast<int64_t>(items.size());
+  int64_t with = 0;
+  for (const auto& [unused, value] : items) with += value > 0;
+  const double count = static_cast<double>(items.size());
+  test.effect = static_cast<double>(with) / count;
+  const Interval interval = exact_interval(static_cast<double>(with), count);
+  test.low = interval.low, test.high = interval.high;
+  test.p = 1 - binomial_cdf(with - 1, test.n, most);
+  return test;
+}
+
+// Rows of neighbouring items, each in the file's order and in shuffled ones: bits of each, or how they changed.
+struct OrderedRow {
+  double own = 0;
+  std::vector<double> shuffled;
+};
+using OrderedRows = std::map<std::string, OrderedRow>;
+
+OrderedRows ordered_rows(const AuditPart& part) {
+  OrderedRows rows;
+  std::set<std::string> whole;
+  for (const AuditAnswer& answer : answers_of(part, "sequence")) {
+    OrderedRow& row = rows[answer.item];
+    if (answer.order == 0) {
+      row.own = answer.value;
+      whole.insert(answer.item);
+    } else {
+      row.shuffled.push_back(answer.value);
+    }
+  }
+  std::erase_if(rows, [&](const auto& entry) { return !whole.count(entry.first) || entry.second.shuffled.empty(); });
+  return rows;
+}
+
+// What changed since `before`, of the rows that both have in as many orders.
+OrderedRows changed_rows(const OrderedRows& now, const OrderedRows& before) {
+  OrderedRows rows;
+  for (const auto& [item, row] : now) {
+    auto old = before.find(item);
+    if (old == before.end() || old->second.shuffled.size() != row.shuffled.size()) continue;
+    OrderedRow& change = rows[item];
+    change.own = row.own - old->second.own;
+    for (size_t i = 0; i < row.shuffled.size(); ++i)
+      change.shuffled.push_back(row.shuffled[i] - old->second.shuffled[i]);
+  }
+  return rows;
+}
+
+// Bits by which the order of a row at `place` (0: the file's) is likelier than the mean of its others.
+double lead_of(const OrderedRow& row, size_t place) {
+  double sum = row.own;
+  for (double bits : row.shuffled) sum += bits;
+  const double bits = place == 0 ? row.own : row.shuffled[place - 1];
+  return (sum - bits) / static_cast<double>(row.shuffled.size()) - bits;
+}
+
+Abilities leads_of(const OrderedRows& rows) {
+  Abilities leads;
+  for (const auto& [item, row] : rows) leads[item] = lead_of(row, 0);
+  return leads;
+}
+
+// How often the summed lead lies at least as far out on its own side when in each row any of the orders is taken for
+// the file's: exact where nobody has seen the file, but for the number of draws. They are at most kOrderDraws, ended
+// early when 100 lay as far out (Besag and Clifford 1991).
+constexpr int kOrderDraws = 9999, kEnoughDraws = 100;
+constexpr uint64_t kOrderSeed = 20240106;
+double one_sided_order_p(const OrderedRows& rows) {
+  std::vector<std::vector<double>> leads;
+  double observed = 0;
+  for (const auto& [unused, row] : rows) {
+    std::vector<double>& own = leads.emplace_back();
+    for (size_t place = 0; place <= row.shuffled.size(); ++place) own.push_back(lead_of(row, place));
+    observed += own.front();
+  }
+  const double side = observed < 0 ? -1 : 1, limit = side * observed - 1e-9 * std::max(1.0, std::fabs(observed));
+  uint64_t counter = 0;
+  int as_far = 0;
+  for (int drawn = 1; drawn <= kOrderDraws; ++drawn) {
+    double sum = 0;
+    for (const std::vector<double>& own : leads) {
+      sum += own[static_cast<size_t>(counter_uniform(kOrderSeed, counter++) * static_cast<double>(own.size()))];
+    }
+    as_far += side * sum >= limit;
+    if (as_far == kEnoughDraws) return static_cast<double>(as_far) / drawn;
+  }
+  return static_cast<double>(as_far + 1) / (kOrderDraws + 1);
 }
 
 // Whether `gain` exceeds each of `others` by the margin, and twice each of them.
 bool exceeds_all(const Abilities& gain, const std::vector<const Abilities*>& others, const AuditRules& rules,
-                 double z) {
-  if (lower_bound(mean_of(gain), z) <= rules.margin) return false;
+                 double level) {
+  if (lower_bound(gain, level) <= rules.margin) return false;
   for (const Abilities* other : others) {
     const Abilities once = combined(gain, -1, *other), twice = combined(gain, -2, *other);
     if (static_cast<int64_t>(once.size()) < rules.fewest) return false;
-    if (lower_bound(mean_of(once), z) <= rules.margin || lower_bound(mean_of(twice), z) <= 0) return false;
+    if (lower_bound(once, level) <= rules.margin || lower_bound(twice, level) <= 0) return false;
   }
   return true;
 }
@@ -113,8 +229,8 @@ bool exceeds_all(const Abilities& gain, const std::vector<const Abilities*>& oth
 // The tests of one language.
 class PartAudit {
  public:
-  PartAudit(const AuditPart& a, const AuditPart* b, const AuditRules& rules, double z, AuditResult& result)
-      : a_(a), b_(b), rules_(rules), z_(z), result_(result) {}
+  PartAudit(const AuditPart& a, const AuditPart* b, const AuditRules& rules, double level, AuditResult& result)
+      : a_(a), b_(b), rules_(rules), level_(level), result_(result) {}
 
   void run() {
     if (b_) letters_only_gain();
@@ -148,7 +264,7 @@ class PartAudit {
     if (!cloze.empty()) others.push_back(&cloze);
     if (!open.empty()) others.push_back(&open);
     if (others.empty()) return;
-    const bool found = exceeds_all(letters, others, rules_, z_);
+    const bool found = exceeds_all(letters, others, rules_, level_);
     const Estimate own = mean_of(letters);
     add("gain as letters", "no gain", letters,
         fmt::format("{} points of ability as letters, mean over all orders", points(own.value)));
@@ -182,7 +298,7 @@ class PartAudit {
     const Abilities plain = abilities(a_, "orders", true), digits = abilities(a_, "digits"),
                     letters = abilities(a_, "letters");
     if (plain.empty() || digits.empty() || letters.empty()) return;
-    const bool found = exceeds_all(plain, {&digits, &letters}, rules_, z_);
+    const bool found = exceeds_all(plain, {&digits, &letters}, rules_, level_);
     auto compare = [&](const char* labels, const Abilities& other) {
       const Abilities lost = combined(plain, -1, other);
       decide_if(could_see(lost));
@@ -243,7 +359,7 @@ class PartAudit {
     const Abilities lead = lead_of_own_order(a_, form);
     if (lead.empty()) return;
     auto is_sign = [&](const Abilities& effect) {
-      return static_cast<int64_t>(effect.size()) >= rules_.fewest && lower_bound(mean_of(effect), kZ95) > threshold;
+      return static_cast<int64_t>(effect.size()) >= rules_.fewest && lower_bound(effect, 0.975) > threshold;
     };
     AuditTest& now =
         add("rare tokens, beside " + beside, "an item is as likely with " + beside, lead,
@@ -269,7 +385,7 @@ class PartAudit {
     if (loss.empty()) return;
     const Estimate kept = mean_of(combined(own, -1, loss));
     auto is_sign = [&](const Abilities& effect) {
-      return static_cast<int64_t>(effect.size()) >= rules_.fewest && lower_bound(mean_of(effect), kZ95) > rules_.margin;
+      return static_cast<int64_t>(effect.size()) >= rules_.fewest && lower_bound(effect, 0.975) > rules_.margin;
     };
     add("other numbers in word problems", "a problem is solved with other numbers as with its own", loss,
         fmt::format("{:.1f} % right with their own numbers, {:.1f} % with others (effect: the difference)",
@@ -283,39 +399,45 @@ class PartAudit {
         .contamination = is_sign(more);
   }
 
-  // Bits by which a row of neighbours is likelier in the file's order than shuffled.
-  static Abilities gained_by_order(const AuditPart& part) {
-    Abilities gained = lead_of_own_order(part, "sequence");
-    for (auto& [unused, bits] : gained) bits = -bits;
-    return gained;
+  bool enough_rows(const AuditTest& test) const { return test.n >= rules_.fewest_rows; }
+
+  // Whether the file's order is likelier, at the level of a deciding test.
+  bool tell_order(const std::string& name, const std::string& null, const OrderedRows& rows, const char* since) {
+    const Abilities leads = leads_of(rows);
+    AuditTest& test =
+        add(name, null, leads,
+            fmt::format("{:+.2f} bits a row of neighbours in the file's order{}", mean_of(leads).value, since));
+    test.unit = "bits";
+    const double p = one_sided_order_p(rows);
+    test.p = std::min(1.0, 2 * p);
+    return enough_rows(test) && test.effect > 0 && p <= 1 - level_;
   }
 
   void order_of_the_file() {
-    const Abilities gained = gained_by_order(a_);
-    if (gained.empty()) return;
-    auto tell = [&](const std::string& name, const std::string& null, const Abilities& effect) -> AuditTest& {
-      AuditTest& test = add(name, null, effect,
-                            fmt::format("{:+.2f} bits a row of neighbours in the file's order{}", mean_of(effect).value,
-                                        &effect == &gained ? "" : " more than before"));
-      test.unit = "bits";
-      return test;
-    };
-    const bool likelier = lower_bound(mean_of(gained), z_) > 0;
-    const Abilities more = b_ ? combined(gained, -1, gained_by_order(*b_)) : Abilities();
-    tell("order of the test set", "no order of the items is likelier than another", gained).contamination =
-        likelier && more.empty();
-    if (more.empty()) return;
-    tell("order of the test set, since then", "the file's order gained no more than the others", more).contamination =
-        likelier && lower_bound(mean_of(more), z_) > 0;
+    const OrderedRows rows = ordered_rows(a_);
+    if (rows.empty()) return;
+    const OrderedRows more = b_ ? changed_rows(rows, ordered_rows(*b_)) : OrderedRows();
+    const bool likelier =
+        tell_order("order of the test set", "no order of the items is likelier than another", rows, "");
+    if (more.empty()) {
+      result_.tests.back().contamination = likelier;
+      return;
+    }
+    const bool grown = tell_order("order of the test set, since then",
+                                  "the file's order gained no more than the others", more, " more than before");
+    result_.tests.back().contamination = likelier && grown;
   }
 
   void verbatim() {
     Abilities whole;
     for (const AuditAnswer& answer : answers_of(a_, "verbatim")) whole[answer.item] = answer.value;
     if (whole.empty()) return;
-    AuditTest& test = add("second half word for word", "nobody continues an unseen item word for word", whole,
-                          fmt::format("{:.1f} % of the items (effect: their share)", 100 * mean_of(whole).value));
-    test.contamination = lower_bound(mean_of(whole), kZ95) > kVerbatimShare;
+    AuditTest test =
+        make_share_test(a_.language, "second half word for word",
+                        "at most 2 % of unseen items are continued word for word (one-sided)", whole, kVerbatimShare);
+    test.what = fmt::format("{:.1f} % of the items (effect: their share)", 100 * test.effect);
+    test.contamination = enough_rows(test) && *test.low > kVerbatimShare;
+    result_.tests.push_back(std::move(test));
   }
 
   void training_text() {
@@ -327,19 +449,21 @@ class PartAudit {
       if (auto ability = plain.find(item); ability != plain.end()) (is_there ? seen : unseen).insert(*ability);
     }
     if (found.empty()) return;
-    const Estimate share = mean_of(found);
-    AuditTest& test =
-        add("words in the training text", "no item stands in the training text", found,
-            fmt::format("{:.1f} % of the items have 13 words in a row there (effect: their share)", 100 * share.value));
-    test.contamination = lower_bound(share, kZ95) > kVerbatimShare;
+    AuditTest test =
+        make_share_test(a_.language, "words in the training text",
+                        "at most 2 % of the items stand in the training text (one-sided)", found, kVerbatimShare);
+    test.what =
+        fmt::format("{:.1f} % of the items have 13 words in a row there (effect: their share)", 100 * test.effect);
+    test.contamination = enough_rows(test) && *test.low > kVerbatimShare;
+    result_.tests.push_back(std::move(test));
     if (seen.size() < 2 || unseen.size() < 2) return;
     const Estimate on_seen = mean_of(seen), on_unseen = mean_of(unseen);
-    Estimate difference;
-    difference.value = on_seen.value - on_unseen.value;
-    difference.stderr_ = std::hypot(error_of(on_seen), error_of(on_unseen));
-    result_.tests.push_back(make_test(a_.language, "ability on items of the training text",
-                                      "these items are answered as well as the others", difference,
-                                      seen.size() + unseen.size()));
+    Welch welch;
+    welch.add(error_of(on_seen) * error_of(on_seen), seen.size());
+    welch.add(error_of(on_unseen) * error_of(on_unseen), unseen.size());
+    result_.tests.push_back(make_test(
+        a_.language, "ability on items of the training text", "these items are answered as well as the others",
+        {on_seen.value - on_unseen.value, welch.error()}, seen.size() + unseen.size(), welch.degrees()));
     result_.tests.back().what = fmt::format("ability {:.2f} on {} items that stand there, {:.2f} on {} that do not",
                                             on_seen.value, seen.size(), on_unseen.value, unseen.size());
   }
@@ -395,7 +519,7 @@ class PartAudit {
   const AuditPart& a_;
   const AuditPart* b_;
   const AuditRules& rules_;
-  const double z_;
+  const double level_;  // one-sided, of what decides
   AuditResult& result_;
   std::vector<std::string> reasons_;
   bool decidable_ = false;
@@ -429,7 +553,12 @@ Moments gain_of(const AuditGrades& after, const AuditGrades& before) {
   return gain;
 }
 
-void public_beside_held_out(const HeldOutExam& a, const HeldOutExam& b, AuditResult& result) {
+// More than the margin, on enough items in all and on the smaller side.
+bool is_sign(const AuditTest& test, int64_t smaller_side, const AuditRules& rules) {
+  return test.n >= rules.fewest && smaller_side >= rules.fewest_rows && test.low && *test.low > rules.margin;
+}
+
+void public_beside_held_out(const HeldOutExam& a, const HeldOutExam& b, const AuditRules& rules, AuditResult& result) {
   const Moments exam = gain_of(a.grades, b.grades);
   if (exam.n < 2) return;
   for (const auto& [task, grades] : a.beside) {
@@ -437,35 +566,42 @@ void public_beside_held_out(const HeldOutExam& a, const HeldOutExam& b, AuditRes
     if (before == b.beside.end()) continue;
     const Moments gain = gain_of(grades, before->second);
     if (gain.n < 2) continue;
-    AuditTest test = make_test("", fmt::format("gain of {} beside {}", task, a.task), "both gain alike",
-                               {gain.mean() - exam.mean(), std::sqrt(gain.variance() + exam.variance())},
-                               static_cast<size_t>(gain.n + exam.n));
+    Welch welch;
+    welch.add(gain.variance(), static_cast<size_t>(gain.n)), welch.add(exam.variance(), static_cast<size_t>(exam.n));
+    AuditTest test =
+        make_test("", fmt::format("gain of {} beside {}", task, a.task), "both gain alike",
+                  {gain.mean() - exam.mean(), welch.error()}, static_cast<size_t>(gain.n + exam.n), welch.degrees());
+    test.contamination = is_sign(test, std::min(gain.n, exam.n), rules);
     test.what = fmt::format("{} points on {} items of the public benchmark, {} on {} held out", points(gain.mean()),
                             gain.n, points(exam.mean()), exam.n);
     result.tests.push_back(std::move(test));
   }
 }
 
-void before_and_after(const HeldOutExam& exam, const std::string& cutoff, AuditResult& result) {
+void before_and_after(const HeldOutExam& exam, const AuditRules& rules, AuditResult& result) {
+  const std::string& cutoff = rules.cutoff;
   std::map<std::string, std::array<Moments, 2>> strata;  // before, from the cutoff on
   for (const AuditGrade& grade : exam.grades) {
     if (!grade.date.empty()) strata[grade.stratum][grade.date >= cutoff].add(grade.value);
   }
-  double effect = 0, variance = 0, weights = 0;
+  double effect = 0, weights = 0;
+  Welch welch;
   Moments before, after;
   for (const auto& [unused, halves] : strata) {
     const auto& [early, late] = halves;
     if (early.n < 2 || late.n < 2) continue;
     const double weight = static_cast<double>(early.n * late.n) / static_cast<double>(early.n + late.n);
     effect += weight * (early.mean() - late.mean()), weights += weight;
-    variance += weight * weight * (early.variance() + late.variance());
+    welch.add(weight * weight * early.variance(), static_cast<size_t>(early.n));
+    welch.add(weight * weight * late.variance(), static_cast<size_t>(late.n));
     before.sum += early.sum, before.n += early.n, after.sum += late.sum, after.n += late.n;
   }
   if (weights == 0) return;
   AuditTest test =
       make_test("", fmt::format("{} before {}", exam.task, cutoff),
                 "problems from before are solved as often as later ones of the same difficulty",
-                {effect / weights, std::sqrt(variance) / weights}, static_cast<size_t>(before.n + after.n));
+                {effect / weights, welch.error() / weights}, static_cast<size_t>(before.n + after.n), welch.degrees());
+  test.contamination = is_sign(test, std::min(before.n, after.n), rules);
   test.what = fmt::format("{:.1f} % of {} earlier ones solved, {:.1f} % of {} later ones", 100 * before.mean(),
                           before.n, 100 * after.mean(), after.n);
   result.tests.push_back(std::move(test));
@@ -474,10 +610,10 @@ void before_and_after(const HeldOutExam& exam, const std::string& cutoff, AuditR
 void held_out_tests(const AuditSubject& subject, const std::optional<AuditSubject>& against, const AuditRules& rules,
                     AuditResult& result) {
   for (const HeldOutExam& exam : subject.held_out) {
-    if (!rules.cutoff.empty()) before_and_after(exam, rules.cutoff, result);
+    if (!rules.cutoff.empty()) before_and_after(exam, rules, result);
     if (!against) continue;
     for (const HeldOutExam& other : against->held_out) {
-      if (other.task == exam.task) public_beside_held_out(exam, other, result);
+      if (other.task == exam.task) public_beside_held_out(exam, other, rules, result);
     }
   }
 }
@@ -524,21 +660,16 @@ AuditResult audit(const AuditSubject& subject, const std::optional<AuditSubject>
   result.checkpoint = subject.label;
   if (against) result.against = against->label;
   const double families = 2.0 * static_cast<double>(std::max<size_t>(1, subject.parts.size()));
-  const double z = normal_quantile(1 - rules.alpha / families);
+  const double level = 1 - rules.alpha / families;
   std::vector<std::string> reasons;
   bool decidable = false;
   for (const AuditPart& part : subject.parts) {
-    PartAudit one(part, part_in(against, part.language), rules, z, result);
+    PartAudit one(part, part_in(against, part.language), rules, level, result);
     one.run();
     reasons.insert(reasons.end(), one.reasons().begin(), one.reasons().end());
     decidable = decidable || one.decidable();
   }
-  const size_t first_held_out = result.tests.size();
   held_out_tests(subject, against, rules, result);
-  for (size_t i = first_held_out; i < result.tests.size(); ++i) {
-    AuditTest& test = result.tests[i];
-    test.contamination = test.n >= rules.fewest && test.low && *test.low > rules.margin;
-  }
   result.verdict = !reasons.empty() ? AuditVerdict::kDecorated
                    : decidable      ? AuditVerdict::kNotShown
                                     : AuditVerdict::kTooFew;

@@ -18,10 +18,10 @@
 //
 // Others ask whether the items themselves were learned (contamination). They do not decide about technique:
 //   order of the test set: whether a row of neighbouring items is more likely in the file's order than shuffled.
-//     Nothing but having seen the file can make it so; the row is the unit, the shuffles of a row are averaged (Oren et
-//     al. 2023, "Proving test set contamination in black-box language models", the sharded test). Effect in bits a row;
-//     a sign at the level of a deciding test. With B it must have grown since as well: a file can have an order of its
-//     own that anyone finds likelier.
+//     Nothing but having seen the file can make it so; the row is the unit, the shuffles of a row are averaged (after
+//     Oren et al. 2023, "Proving test set contamination in black-box language models"). The p-value is that of taking
+//     any of a row's orders for the file's. Effect in bits a row; a sign at the level of a deciding test. With B it
+//     must have grown since as well: a file can have an order of its own that anyone finds likelier.
 //   verbatim: share of items whose second half greedy decoding would write word for word after the first.
 //   other numbers in word problems: share right with their own numbers less that with others, on the items that can be
 //     changed (tasks/changed_numbers.h). Whoever solves a problem solves it with other numbers as well.
@@ -91,19 +91,23 @@ struct AuditRules {
   double alpha = 0.05;
   double margin = 0.05;  // of ability: smaller effects are not called technique
   int64_t fewest = 100;  // items; below, nothing is decided
-  std::string cutoff;    // where the training data ends, as the dates of held-out exams are written; empty: not known
+  // Rows of neighbours, items continued word for word or looked up in a training text, items on either side of a
+  // held-out comparison; below, nothing of these is called a sign.
+  int64_t fewest_rows = 20;
+  std::string cutoff;  // where the training data ends, as the dates of held-out exams are written; empty: not known
 };
 
 // One test. `effect` is in units of ability unless `what` says otherwise.
 struct AuditTest {
   std::string language, name, null, what;  // `what`: a sentence with the numbers
   double effect = 0;
-  std::optional<double> low, high;  // 95 % interval
-  std::optional<double> p;          // two-sided, of the null
-  int64_t n = 0;                    // items
-  std::string unit = "points";      // "points": hundredths are shown; "bits", "nats"
-  bool found = false;               // points to technique
-  bool contamination = false;       // points to items that were learned; decides nothing
+  // 95 % interval: Student's; of a share of items Clopper and Pearson's; nothing with fewer than two items.
+  std::optional<double> low, high;
+  std::optional<double> p;      // of the null, two-sided unless it says otherwise
+  int64_t n = 0;                // items
+  std::string unit = "points";  // "points": hundredths are shown; "bits", "nats"
+  bool found = false;           // points to technique
+  bool contamination = false;   // points to items that were learned; decides nothing
 };
 
 enum class AuditVerdict { kDecorated, kNotShown, kTooFew };

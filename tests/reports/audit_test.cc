@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <random>
 
+#include "reports/distributions.h"
+#include "reports/intervals.h"
 #include "reports/published_audit.h"
 
 namespace assay {
@@ -129,6 +131,59 @@ TEST_CASE("the order of the test set: false alarms at their level, planted order
   CHECK(found >= 390);
 }
 
+TEST_CASE("few rows are no sign, whatever they show, and shares have exact intervals") {
+  auto signs_of = [](const AuditSubject& subject) {
+    const AuditResult result = audit(subject, std::nullopt, {});
+    return std::count_if(result.tests.begin(), result.tests.end(), [](const AuditTest& t) { return t.contamination; });
+  };
+  int alarms = 0;
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    std::mt19937_64 random(seed + 1);
+    for (int rows : {2, 5, 19}) alarms += signs_of(simulate_rows(5, rows, random)) > 0;
+  }
+  CHECK(alarms == 0);
+  AuditPart part;
+  part.language = "en";
+  for (int i = 0; i < 40; ++i) part.forms["verbatim"].push_back({std::to_string(i), 0, 0, 0.0, ""});
+  const AuditTest none = audit({"c", {part}, {}}, std::nullopt, {}).tests.at(0);
+  CHECK(none.effect == 0);
+  CHECK(*none.high == Approx(1 - std::pow(0.025, 1.0 / 40)));
+  CHECK(*none.p == 1);
+  for (int i = 0; i < 4; ++i) part.forms["verbatim"][static_cast<size_t>(i)].value = 1;
+  const AuditTest some = audit({"c", {part}, {}}, std::nullopt, {}).tests.at(0);
+  CHECK(*some.low == Approx(exact_interval(4, 40).low));
+  CHECK(*some.p == Approx(1 - binomial_cdf(3, 40, 0.02)));
+  CHECK(some.contamination);  // its interval begins at 2.8 %
+  for (const char* item : {"0", "1", "2", "3"}) part.in_training_text[item] = true;
+  part.forms.clear();
+  CHECK_FALSE(audit({"c", {part}, {}}, std::nullopt, {}).tests.at(0).contamination);  // four items
+}
+
+TEST_CASE("a row of the file's order is as likely as another: p by taking any order for the file's") {
+  // Two rows of two orders each: leads of +1 and +2 one way round, -1 and -2 the other. Sums -3, -1, 1, 3: p = 2 / 4.
+  AuditPart part;
+  part.language = "en";
+  part.forms["sequence"] = {{"a", 0, 0, 10, ""}, {"a", 1, 0, 11, ""}, {"b", 0, 0, 20, ""}, {"b", 1, 0, 22, ""}};
+  const AuditTest test = audit({"c", {part}, {}}, std::nullopt, {}).tests.at(0);
+  CHECK(test.effect == Approx(1.5));
+  CHECK(*test.p == Approx(0.5).margin(0.1));  // about 400 draws
+  CHECK_FALSE(test.contamination);
+}
+
+TEST_CASE("items that are all alike leave open what so many items leave open") {
+  AuditPart part;
+  part.language = "en";
+  for (int i = 0; i < 10; ++i) {
+    for (const char* form : {"orders", "digits", "letters"}) {
+      part.forms[form].push_back({std::to_string(i), 0, 4, 1.0, "A"});
+    }
+  }
+  const AuditTest test = audit({"c", {part}, {}}, std::nullopt, {}).tests.at(0);
+  CHECK(test.effect == 0);
+  CHECK(*test.high == Approx(1 - std::pow(0.025, 0.1)));
+  CHECK(*test.p == 1);
+}
+
 TEST_CASE("few items decide nothing") {
   std::mt19937_64 random(5);
   const AuditSubject before = simulate("before", {0.4, 0, 0}, 60, random),
@@ -155,9 +210,10 @@ TEST_CASE("an effect, its interval and its p-value worked out by hand") {
   // Each differing item loses 1 / 0.75; the mean is 0.4, sd = 4/3 * sqrt(0.3 * 0.7 * 100 / 99).
   CHECK(test.effect == Approx(0.4));
   const double error = 4.0 / 3 * std::sqrt(0.21 * 100 / 99) / 10;
-  CHECK(*test.low == Approx(0.4 - 1.959963985 * error));
-  CHECK(*test.high == Approx(0.4 + 1.959963985 * error));
-  CHECK(*test.p == Approx(std::erfc(0.4 / error / std::sqrt(2.0))));
+  const double t = 1.984216951586404;  // Student's 0.975 with 99 degrees of freedom
+  CHECK(*test.low == Approx(0.4 - t * error));
+  CHECK(*test.high == Approx(0.4 + t * error));
+  CHECK(*test.p == Approx(2 * student_upper_tail(0.4 / error, 99)));
   CHECK(test.n == 100);
 }
 
@@ -386,7 +442,9 @@ TEST_CASE("what public benchmarks gained beside a held-out exam, worked out by h
   CHECK(test.n == 200);
   CHECK(test.effect == Approx(0.30 - 0.04));
   // 30 of 100 and 4 of 100 gained 1, the others 0: variances 0.3 0.7 / 99 and 0.04 0.96 / 99.
-  CHECK(*test.high - *test.low == Approx(2 * 1.959963984540054 * std::sqrt((0.21 + 0.0384) / 99)));
+  CHECK(*test.high - *test.low ==
+        Approx(2 * student_quantile(0.975, 99 * std::pow(0.21 + 0.0384, 2) / (0.21 * 0.21 + 0.0384 * 0.0384)) *
+               std::sqrt((0.21 + 0.0384) / 99)));
   CHECK(test.contamination);
   after.held_out[0].grades = grades("c", 40, 60);
   CHECK_FALSE(audit(after, before, {}).tests[0].contamination);  // both gained alike
