@@ -56,6 +56,12 @@ bool rows_are_independent(MatrixProduct& product, Precision precision) {
   return true;
 }
 
+std::unique_ptr<MatrixProduct> checked_product(std::unique_ptr<MatrixProduct> fast, Precision precision,
+                                               const std::shared_ptr<Team>& team) {
+  if (rows_are_independent(*fast, precision)) return fast;
+  return make_tile_product(precision, team, "since rows depend on each other in " + fast->name());
+}
+
 std::unique_ptr<PackedWeight> CpuOps::pack(const HostMatrix& matrix) {
   return product_->pack(matrix);
 }

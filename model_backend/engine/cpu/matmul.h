@@ -49,12 +49,18 @@ class MatrixProduct {
                         int64_t out_stride) = 0;
 };
 
-// `team` is the one of the other kernels too.
-std::unique_ptr<MatrixProduct> make_tile_product(Precision precision, std::shared_ptr<Team> team);
+// `team` is the one of the other kernels too. `why` stands in the name: why it is this product, where that needs
+// saying.
+std::unique_ptr<MatrixProduct> make_tile_product(Precision precision, std::shared_ptr<Team> team,
+                                                 const std::string& why = "");
 // Null where oneDNN has no kernel for the precision on this machine.
 std::unique_ptr<MatrixProduct> make_onednn_product(Precision precision, std::shared_ptr<Team> team);
 // The faster of the two that gives a row the same bits whatever rows come along.
 std::unique_ptr<MatrixProduct> make_matrix_product(Precision precision, const std::shared_ptr<Team>& team);
+
+// `fast` where its rows are independent; otherwise ours, whose name says so.
+std::unique_ptr<MatrixProduct> checked_product(std::unique_ptr<MatrixProduct> fast, Precision precision,
+                                               const std::shared_ptr<Team>& team);
 
 // True when rows computed alone, in small groups and in a large group came out with the same bits on a trial shape.
 bool rows_are_independent(MatrixProduct& product, Precision precision);

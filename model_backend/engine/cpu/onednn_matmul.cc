@@ -317,11 +317,8 @@ std::unique_ptr<MatrixProduct> make_onednn_product(Precision precision, std::sha
 }
 
 std::unique_ptr<MatrixProduct> make_matrix_product(Precision precision, const std::shared_ptr<Team>& team) {
-  if (has_brgemm(precision)) {
-    auto product = make_onednn_product(precision, team);
-    if (rows_are_independent(*product, precision)) return product;
-  }
-  return make_tile_product(precision, team);
+  if (!has_brgemm(precision)) return make_tile_product(precision, team);
+  return checked_product(make_onednn_product(precision, team), precision, team);
 }
 
 }  // namespace assay

@@ -158,10 +158,12 @@ void pack_panel(const Element* rows, int64_t count, int64_t k, Element* panel) {
 
 class TileProduct final : public MatrixProduct {
  public:
-  TileProduct(Precision precision, std::shared_ptr<Team> team) : precision_(precision), team_(std::move(team)) {}
+  TileProduct(Precision precision, std::shared_ptr<Team> team, const std::string& why)
+      : precision_(precision), team_(std::move(team)), why_(why.empty() ? "" : ", " + why) {}
 
   std::string name() const override {
-    return precision_ == Precision::kBFloat16 ? "tile-matmul-1 (bfloat16 multiplied in float32)" : "tile-matmul-1";
+    return (precision_ == Precision::kBFloat16 ? "tile-matmul-1 (bfloat16 multiplied in float32)" : "tile-matmul-1") +
+           why_;
   }
 
   std::unique_ptr<CpuWeight> pack(const HostMatrix& matrix) override {
@@ -223,14 +225,16 @@ class TileProduct final : public MatrixProduct {
 
   Precision precision_;
   std::shared_ptr<Team> team_;
+  std::string why_;
   HostArena arena_;  // the weights
   std::vector<float> interleaved_;
 };
 
 }  // namespace
 
-std::unique_ptr<MatrixProduct> make_tile_product(Precision precision, std::shared_ptr<Team> team) {
-  return std::make_unique<TileProduct>(precision, std::move(team));
+std::unique_ptr<MatrixProduct> make_tile_product(Precision precision, std::shared_ptr<Team> team,
+                                                 const std::string& why) {
+  return std::make_unique<TileProduct>(precision, std::move(team), why);
 }
 
 }  // namespace assay

@@ -534,6 +534,37 @@ TEST_CASE("the chosen matrix product gives a row the same bits whatever rows com
   }
 }
 
+namespace {
+
+// A product whose rows come out otherwise in company.
+class CompanyMatters final : public MatrixProduct {
+ public:
+  explicit CompanyMatters(std::unique_ptr<MatrixProduct> honest) : honest_(std::move(honest)) {}
+  std::string name() const override { return "company-matters"; }
+  std::unique_ptr<CpuWeight> pack(const HostMatrix& matrix) override { return honest_->pack(matrix); }
+  void multiply(const void* in, const CpuWeight& weight, int64_t tile, int64_t rows, float* out,
+                int64_t out_stride) override {
+    honest_->multiply(in, weight, tile, rows, out, out_stride);
+    if (rows > 8) out[0] = std::nextafter(out[0], 100.0f);
+  }
+
+ private:
+  std::unique_ptr<MatrixProduct> honest_;
+};
+
+}  // namespace
+
+TEST_CASE("a matrix product whose rows depend on each other is not used, and the numerics say so") {
+  const auto team = std::make_shared<Team>(2);
+  for (Precision precision : {Precision::kFloat32, Precision::kBFloat16}) {
+    const auto honest = [&] { return make_tile_product(precision, team); };
+    CHECK(checked_product(honest(), precision, team)->name() == honest()->name());
+    const auto chosen = checked_product(std::make_unique<CompanyMatters>(honest()), precision, team);
+    CHECK(chosen->name() == honest()->name() + ", since rows depend on each other in company-matters");
+    CHECK(rows_are_independent(*chosen, precision));
+  }
+}
+
 TEST_CASE("activations are rounded to the nearest bfloat16") {
   on_each_device([](Ops& ops) {
     // Through silu_multiply with a large gate, which passes `up` on times the gate.
