@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "core/error.h"
@@ -67,9 +68,13 @@ std::vector<std::vector<std::optional<ProgramOutcome>>> outcomes_of(const std::v
   return out;
 }
 
-std::string shown_note(const std::string& note, const TaskScores& scores) {
-  std::string out = note;
+std::string shown_note(const Task& task, const Json& settings, const TaskScores& scores) {
+  std::string out = task.note;
   auto add = [&](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
+  const auto asked = settings.find("num_fewshot");
+  if (task.fewshot.always_zero && asked != settings.end() && asked->is_number_integer() && *asked != 0) {
+    add("no examples: the task's file says num_fewshot: 0, which --num-fewshot leaves alone");
+  }
   if (scores.too_long > 0) add(fmt::format("{} prompts were longer than the context: missing", scores.too_long));
   if (scores.programs > 0) {
     add(fmt::format("{} programs run in sandbox mode {}, {} of them inline", scores.programs, scores.sandbox,
@@ -124,11 +129,29 @@ TaskScores score_task(const Task& task, const ItemSource& items) {
   return out;
 }
 
-std::vector<Aggregate> score_group(const TaskGroup& group,
+namespace {
+
+// Tasks inside the group, each once, in order.
+void add_leaves(const TaskGroup& group, const TaskRegistry& registry, std::vector<std::string>& leaves) {
+  for (const std::string& key : group.members) {
+    if (const TaskGroup* inner = registry.find_group(key)) {
+      add_leaves(*inner, registry, leaves);
+    } else if (std::find(leaves.begin(), leaves.end(), key) == leaves.end()) {
+      leaves.push_back(key);
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Aggregate> score_group(const TaskGroup& group, const TaskRegistry& registry,
                                    const std::map<std::string, std::vector<Aggregate>>& numbers) {
+  const bool is_lm_eval = group.convention == "lm-eval";
+  std::vector<std::string> keys = group.members;
+  if (is_lm_eval) keys.clear(), add_leaves(group, registry, keys);
   std::map<std::pair<std::string, std::string>, std::vector<Aggregate>> columns;
   size_t members = 0;
-  for (const std::string& key : group.members) {
+  for (const std::string& key : keys) {
     auto found = numbers.find(key);
     if (found == numbers.end()) continue;
     ++members;
@@ -140,7 +163,9 @@ std::vector<Aggregate> score_group(const TaskGroup& group,
   for (const auto& [column, aggregates] : columns) {
     bool wanted = group.metrics.empty();
     for (const std::string& metric : group.metrics) wanted = wanted || metric == column.first;
-    if (wanted && aggregates.size() == members) out.push_back(aggregate_group(aggregates, group.weight_by_size));
+    const bool partly = is_lm_eval && !group.metrics.empty();
+    if (wanted && (partly || aggregates.size() == members))
+      out.push_back(aggregate_group(aggregates, group.weight_by_size));
   }
   return out;
 }
@@ -162,10 +187,6 @@ std::vector<TaskRecord> task_records(const TaskSelection& selection, const TaskR
     if (task.output_type != OutputType::kRolling) record.shots = shots_of(task, num_fewshot);
     record.headline = task.metrics.front().metric;
     record.note = task.note;
-    if (task.fewshot.always_zero && num_fewshot.value_or(0) > 0) {
-      record.note += (record.note.empty() ? "" : "; ") +
-                     std::string("no examples: its file says num_fewshot: 0, which --num-fewshot leaves alone");
-    }
     records.push_back(std::move(record));
   };
   auto place_group = [&](auto&& self, const TaskGroup& group, int depth) -> void {
@@ -277,7 +298,7 @@ int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry
     const JudgeSummary judged = add_judge_scores(db, run.id, *task, stored, scores);
     db.put_scores(run.id, record.task, record.convention, scores.by_position);
     db.put_aggregates(run.id, record.task, record.convention, scores.aggregates);
-    record.note = shown_note(task->note, scores);
+    record.note = shown_note(*task, run.settings, scores);
     if (judged.judged && !judged.canonical)
       record.note += (record.note.empty() ? "" : "; ") + std::string(kNotCanonical);
     record.headline = task->metrics.front().metric;
@@ -291,7 +312,7 @@ int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry
     const std::string key = record->task + "@" + record->convention;
     const TaskGroup* group = registry.find_group(key);
     if (!group) throw_input(key, fmt::format("run {} has this group, the task files do not", run.id));
-    numbers[key] = score_group(*group, numbers);
+    numbers[key] = score_group(*group, registry, numbers);
     db.put_aggregates(run.id, record->task, record->convention, numbers[key]);
   }
   return missing;

@@ -43,8 +43,9 @@ struct ItemSource {
 TaskScores score_task(const Task& task, const ItemSource& items);
 
 // Numbers of one group from those of its members (keys "name@convention" -> numbers). Only metrics that every member
-// has.
-std::vector<Aggregate> score_group(const TaskGroup& group,
+// has. In the lm-eval convention, as there, from the tasks inside it, however deep, and a metric that the group names
+// from those of them that have it.
+std::vector<Aggregate> score_group(const TaskGroup& group, const TaskRegistry& registry,
                                    const std::map<std::string, std::vector<Aggregate>>& numbers);
 
 // The rows that a report shows for a selection, groups before their members, in order of position.

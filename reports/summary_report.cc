@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <set>
+#include <algorithm>
 
 #include "core/json.h"
 #include "reports/report.h"
@@ -60,19 +60,29 @@ TextTable people_table(const std::vector<ReportRow>& rows, const ReportOptions& 
   return table;
 }
 
-// What a reader must know beside the numbers: how groups are weighted, what differs from a protocol.
+// What a reader must know beside the numbers: how groups are weighted, what differs from a protocol. A note that
+// several tasks share comes once, with the first of them.
 std::string footnotes(const std::vector<ReportRow>& rows, const ReportOptions& options) {
-  std::set<std::string> seen;
-  std::string out;
-  auto add = [&](const std::string& line) {
-    if (seen.insert(line).second) out += line + "\n";
+  struct Footnote {
+    std::string text;
+    std::vector<std::string> tasks;
+  };
+  std::vector<Footnote> footnotes;
+  auto add = [&](const std::string& task, const std::string& text) {
+    auto same = std::find_if(footnotes.begin(), footnotes.end(),
+                             [&](const Footnote& footnote) { return footnote.text == text; });
+    if (same == footnotes.end()) same = footnotes.insert(footnotes.end(), {text, {}});
+    if (std::find(same->tasks.begin(), same->tasks.end(), task) == same->tasks.end()) same->tasks.push_back(task);
   };
   for (const ReportRow& row : rows) {
     if (!is_shown(row, options)) continue;
-    if (row.is_group) {
-      add(fmt::format("{}@{}: mean over {}", row.task, row.convention, row.weighting));
-    }
-    if (!row.note.empty()) add(fmt::format("{}@{}: {}", row.task, row.convention, row.note));
+    const std::string task = row.task + "@" + row.convention;
+    if (row.is_group) add(task, "mean over " + row.weighting);
+    if (!row.note.empty()) add(task, row.note);
+  }
+  std::string out;
+  for (const auto& [text, tasks] : footnotes) {
+    out += tasks.front() + (tasks.size() > 1 ? fmt::format(" and {} more", tasks.size() - 1) : "") + ": " + text + "\n";
   }
   return out;
 }

@@ -39,6 +39,13 @@ TEST_CASE("the terminal table shows what a reader needs beside the number") {
         "bpb@deepseek: two files\n");
 }
 
+TEST_CASE("a note that several tasks share comes once") {
+  std::vector<ReportRow> all = {row("anatomy", 0, 0.3, 0.04), row("law", 0, 0.4, 0.04), row("bpb", 0, 0.5, 0.04)};
+  all[0].note = all[1].note = "another data file";
+  const std::string text = render_table(all, {});
+  CHECK(text.substr(text.find("\n\n")) == "\n\nanatomy@deepseek and 1 more: another data file\n");
+}
+
 TEST_CASE("the lm-eval format has that harness's columns") {
   CHECK(render_lm_eval(rows(), {}) ==
         "|  Tasks   |Version|Filter|n-shot|   Metric    |   |Value |   |Stderr|\n"
