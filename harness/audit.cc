@@ -12,6 +12,7 @@
 #include "core/text.h"
 #include "harness/compare_sides.h"
 #include "harness/run.h"
+#include "harness/stored_registry.h"
 #include "reports/ngram_overlap.h"
 #include "reports/published_audit.h"
 #include "tasks/audit_forms.h"
@@ -25,7 +26,8 @@ namespace fs = std::filesystem;
 struct Named {
   std::string label;
   std::string model;                   // empty: not known
-  std::vector<std::string> form_keys;  // audit forms that it has been scored on
+  std::vector<std::string> form_keys;  // audit forms that it has been scored on, in the audit's scope
+  std::set<std::string> bases;         // tasks of which it has been scored on any form
   std::vector<std::string> task_keys;  // tasks with an audit block that it has been scored on
   bool held_out = false;               // it has been scored on an exam that is held out
 };
@@ -35,22 +37,30 @@ std::string last_part(const std::string& path) {
   return clean.has_filename() ? clean.filename().string() : clean.parent_path().filename().string();
 }
 
-// The folders of task files that earlier runs of these checkpoints were given.
-std::vector<std::string> stored_includes(ResultsDb& db, const std::vector<std::string>& selectors) {
-  std::vector<std::string> folders;
+std::vector<StoredRun> runs_of(ResultsDb& db, const std::vector<std::string>& selectors) {
+  std::vector<StoredRun> runs;
   for (const std::string& selector : selectors) {
     if (selector.empty()) continue;
-    for (const StoredRun& run : db.find_runs(selector)) {
-      if (!run.settings.contains("include")) continue;
-      for (const std::string& folder : run.settings["include"].get<std::vector<std::string>>()) {
-        if (std::find(folders.begin(), folders.end(), folder) == folders.end()) folders.push_back(folder);
-      }
-    }
+    for (StoredRun& run : db.find_runs(selector)) runs.push_back(std::move(run));
   }
-  return folders;
+  return runs;
 }
 
-Named look_up(ResultsDb& db, const TaskRegistry& registry, const std::string& selector, const std::string& model) {
+bool is_of_scope(const StoredRun& run, const std::optional<AuditScope>& scope) {
+  if (!scope) return true;
+  const Json& settings = run.settings;
+  const Json shots = settings.value("num_fewshot", Json());
+  return settings.value("limit", int64_t{0}) == scope->limit && settings.value("seed", uint64_t{1234}) == scope->seed &&
+         (shots.is_null() ? !scope->num_fewshot : shots == Json(scope->num_fewshot.value_or(-1)));
+}
+
+bool is_in(const std::optional<AuditScope>& scope, const Task& task) {
+  return !scope || scope->tasks.empty() ||
+         std::find(scope->tasks.begin(), scope->tasks.end(), task.key()) != scope->tasks.end();
+}
+
+Named look_up(ResultsDb& db, const TaskRegistry& registry, const std::string& selector, const std::string& model,
+              const AuditScope& scope) {
   Named named;
   named.model = model;
   std::vector<StoredRun> runs = db.find_runs(selector);
@@ -76,7 +86,10 @@ Named look_up(ResultsDb& db, const TaskRegistry& registry, const std::string& se
       const std::string key = record.task + "@" + record.convention;
       const Task* task = registry.find_task(key);
       if (!task) continue;
-      if (task->form_of && run.complete) named.form_keys.push_back(key);
+      if (task->form_of && run.complete) {
+        named.bases.insert(task->form_of->key());
+        if (is_of_scope(run, scope)) named.form_keys.push_back(key);
+      }
       if (task->audit) named.task_keys.push_back(key);
       named.held_out = named.held_out || task->held_out;
     }
@@ -117,10 +130,11 @@ std::optional<AuditGrades> grades_in(ResultsDb& db, const TaskRegistry& registry
   return grades;
 }
 
-std::vector<HeldOutExam> held_out_exams(ResultsDb& db, const TaskRegistry& registry, const std::string& label) {
+std::vector<HeldOutExam> held_out_exams(ResultsDb& db, const TaskRegistry& registry, const std::string& label,
+                                        const std::optional<AuditScope>& scope) {
   std::vector<HeldOutExam> exams;
   for (const Task& task : registry.tasks) {
-    if (!task.held_out) continue;
+    if (!task.held_out || !is_in(scope, task)) continue;
     std::optional<AuditGrades> own = grades_in(db, registry, label, task.key(), *task.held_out);
     if (!own) continue;
     HeldOutExam& exam = exams.emplace_back(HeldOutExam{task.key(), std::move(*own), {}});
@@ -131,24 +145,29 @@ std::vector<HeldOutExam> held_out_exams(ResultsDb& db, const TaskRegistry& regis
   return exams;
 }
 
+bool is_selected(const TaskRegistry& registry, const std::string& selection, const Task& task) {
+  const auto chosen = select_tasks(registry, selection).tasks;
+  return std::find(chosen.begin(), chosen.end(), &task) != chosen.end();
+}
+
 // The tasks to audit, each once, in the registry's order.
 std::vector<const Task*> audited_tasks(const TaskRegistry& registry, const Named& subject, const std::string& tasks) {
   std::vector<const Task*> out;
   if (!tasks.empty()) {
+    bool held_out = false;
     for (const Task* task : select_tasks(registry, tasks).tasks) {
       if (task->audit) out.push_back(task);
+      held_out = held_out || task->held_out;
     }
-    if (out.empty()) {
+    if (out.empty() && !held_out) {
       throw_input(tasks, "none of these tasks can be asked in other forms",
                   "a task file says how in its `audit` block");
     }
     return out;
   }
   const std::set<std::string> scored(subject.task_keys.begin(), subject.task_keys.end());
-  std::set<std::string> bases;
-  for (const std::string& key : subject.form_keys) bases.insert(registry.find_task(key)->form_of->key());
   for (const Task& task : registry.tasks) {
-    if (task.audit && (scored.count(task.key()) || bases.count(task.key()))) out.push_back(&task);
+    if (task.audit && (scored.count(task.key()) || subject.bases.count(task.key()))) out.push_back(&task);
   }
   if (out.empty() && !subject.held_out) {
     throw_input(subject.label, "has been scored on no task that can be asked in other forms", "say which with --tasks");
@@ -211,14 +230,16 @@ AuditResult audit_published_models(const std::string& a, const std::string& b, c
   return audit_published(a, b, shared_scores(find_side(nullptr, a).published, find_side(nullptr, b).published), rules);
 }
 
-// The newest run of each form: form key -> run, form.
+// The newest run of each form, in the scope: form key -> run, form.
 std::map<std::string, std::pair<int64_t, const Task*>> newest_forms(ResultsDb& db, const TaskRegistry& registry,
-                                                                    const std::string& label) {
+                                                                    const std::string& label,
+                                                                    const std::optional<AuditScope>& scope) {
   std::map<std::string, std::pair<int64_t, const Task*>> newest;
   for (const StoredRun& run : db.find_runs(label)) {
+    if (!is_of_scope(run, scope)) continue;
     for (const TaskRecord& record : db.tasks_of(run.id)) {
       const Task* form = registry.find_task(record.task + "@" + record.convention);
-      if (form && form->form_of) newest[form->key()] = {run.id, form};
+      if (form && form->form_of && is_in(scope, *form->form_of)) newest[form->key()] = {run.id, form};
     }
   }
   return newest;
@@ -250,10 +271,10 @@ void read_training_file(const std::string& path, NgramOverlap& overlap) {
 }  // namespace
 
 void look_up_in_training_text(ResultsDb& db, const TaskRegistry& registry, const std::vector<std::string>& paths,
-                              AuditSubject& subject) {
+                              const std::optional<AuditScope>& scope, AuditSubject& subject) {
   NgramOverlap overlap;
   std::vector<std::pair<std::string, std::string>> items;  // language, item; as numbered by `overlap`
-  for (const auto& [key, place] : newest_forms(db, registry, subject.label)) {
+  for (const auto& [key, place] : newest_forms(db, registry, subject.label, scope)) {
     const auto& [run, form] = place;
     if (form->convention != std::string(kAuditPrefix) + "verbatim") continue;  // its two halves are the whole item
     for (const StoredItem& item : db.items_of(run, form->name, form->convention)) {
@@ -281,9 +302,10 @@ void look_up_in_training_text(ResultsDb& db, const TaskRegistry& registry, const
   }
 }
 
-AuditSubject audit_subject(ResultsDb& db, const TaskRegistry& registry, const std::string& label) {
+AuditSubject audit_subject(ResultsDb& db, const TaskRegistry& registry, const std::string& label,
+                           const std::optional<AuditScope>& scope) {
   std::map<std::string, AuditPart> parts;
-  for (const auto& [unused, place] : newest_forms(db, registry, label)) {
+  for (const auto& [unused, place] : newest_forms(db, registry, label, scope)) {
     const auto& [run, form] = place;
     AuditPart& part = parts[form->form_of->audit->language];
     part.language = form->form_of->audit->language;
@@ -292,31 +314,65 @@ AuditSubject audit_subject(ResultsDb& db, const TaskRegistry& registry, const st
   }
   AuditSubject subject;
   subject.label = label;
-  subject.held_out = held_out_exams(db, registry, label);
+  subject.held_out = held_out_exams(db, registry, label, scope);
   for (auto& [unused, part] : parts) subject.parts.push_back(std::move(part));
   return subject;
+}
+
+Json to_json(const AuditScope& scope) {
+  return {{"tasks", scope.tasks},
+          {"limit", scope.limit},
+          {"seed", scope.seed},
+          {"num_fewshot", or_null(scope.num_fewshot)}};
+}
+
+AuditScope read_audit_scope(const Json& json) {
+  AuditScope scope;
+  scope.tasks = json.at("tasks").get<std::vector<std::string>>();
+  scope.limit = json.at("limit").get<int64_t>(), scope.seed = json.at("seed").get<uint64_t>();
+  if (!json.at("num_fewshot").is_null()) scope.num_fewshot = json.at("num_fewshot").get<int>();
+  return scope;
 }
 
 AuditResult audit_checkpoint(const AuditConfig& config, const AuditRules& rules, const std::atomic<bool>& cancelled) {
   if (is_published_selector(config.subject)) return audit_published_models(config.subject, config.against, rules);
   AuditConfig own = config;
+  AuditScope scope{{}, config.run.limit, config.run.seed, config.run.num_fewshot};
   TaskRegistry registry;
   std::vector<Named> checkpoints;
   std::vector<const Task*> tasks;
   {
     auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadWrite);
-    if (own.run.places.include.empty()) own.run.places.include = stored_includes(*db, {config.subject, config.against});
-    registry = load_registry(own.run.places.include);
-    checkpoints.push_back(look_up(*db, registry, config.subject, config.run.model));
-    if (!config.against.empty()) checkpoints.push_back(look_up(*db, registry, config.against, config.against_model));
+    const std::vector<StoredRun> runs = runs_of(*db, {config.subject, config.against});
+    std::vector<std::string> notes;
+    registry = registry_of_runs(runs, own.run.places.include, notes);
+    for (const std::string& note : notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+    if (own.run.places.include.empty()) {
+      for (const std::string& folder : stored_includes(runs)) {
+        if (fs::exists(folder)) own.run.places.include.push_back(folder);
+      }
+    }
+    checkpoints.push_back(look_up(*db, registry, config.subject, config.run.model, scope));
+    if (!config.against.empty()) {
+      checkpoints.push_back(look_up(*db, registry, config.against, config.against_model, scope));
+    }
     tasks = audited_tasks(registry, checkpoints.front(), config.run.tasks);
   }
   for (const Named& named : checkpoints) complete(own, named, tasks, cancelled);
-  auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadOnly);
+  for (const Task* task : tasks) scope.tasks.push_back(task->key());
+  for (const Task& task : registry.tasks) {
+    if (!task.held_out) continue;
+    const bool wanted = config.run.tasks.empty() || is_selected(registry, config.run.tasks, task);
+    if (wanted) scope.tasks.push_back(task.key());
+  }
+  auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadWrite);
+  db->put_audit({checkpoints[0].label, checkpoints.size() > 1 ? checkpoints[1].label : "", to_json(scope)});
   std::optional<AuditSubject> against;
-  if (checkpoints.size() > 1) against = audit_subject(*db, registry, checkpoints[1].label);
-  AuditSubject subject = audit_subject(*db, registry, checkpoints[0].label);
-  if (!config.training_text.empty()) look_up_in_training_text(*db, registry, config.training_text, subject);
+  if (checkpoints.size() > 1) against = audit_subject(*db, registry, checkpoints[1].label, scope);
+  AuditSubject subject = audit_subject(*db, registry, checkpoints[0].label, scope);
+  if (!config.training_text.empty()) {
+    look_up_in_training_text(*db, registry, config.training_text, scope, subject);
+  }
   return audit(subject, against, rules);
 }
 

@@ -446,7 +446,8 @@ int report_command(const ReadOptions& options) {
     complete = complete && run.complete;
   }
   if (!options.outputs.html.empty()) {
-    for (const std::string& path : write_report_page(*db, runs, options.outputs)) note("wrote " + path);
+    for (const std::string& path : write_report_page(*db, runs, options.outputs, options.places.include))
+      note("wrote " + path);
     return complete ? kExitDone : kExitIncomplete;
   }
   std::vector<ReportRow> rows = db->report_rows(ids, !options.task.empty());

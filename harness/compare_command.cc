@@ -13,6 +13,7 @@
 #include "harness/compare_sides.h"
 #include "harness/compare_why.h"
 #include "harness/run_config.h"
+#include "harness/stored_registry.h"
 
 namespace assay {
 namespace {
@@ -28,20 +29,13 @@ struct CompareOptions {
 
 // Task files of the runs' own folders, unless others are given.
 TaskRegistry registry_for(const CompareOptions& options, const std::vector<CompareSide>& sides) {
-  std::vector<std::string> include = options.places.include;
-  for (const CompareSide& side : sides) {
-    if (!include.empty() || side.runs.empty()) continue;
-    const Json& settings = side.runs.back().settings;
-    if (settings.contains("include")) include = settings["include"].get<std::vector<std::string>>();
-  }
-  try {
-    return load_registry(include);
-  } catch (const Error& error) {
-    if (!options.places.include.empty()) throw;
-    // The scores are there without the files; only published rows and the order of filters come from them.
-    std::fprintf(stderr, "note: %s\n", error.what());
-    return load_registry({});
-  }
+  std::vector<StoredRun> runs;
+  for (const CompareSide& side : sides) runs.insert(runs.end(), side.runs.begin(), side.runs.end());
+  // The scores are there without the files; only published rows and the order of filters come from them.
+  std::vector<std::string> notes;
+  TaskRegistry registry = registry_of_runs(runs, options.places.include, notes);
+  for (const std::string& note : notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+  return registry;
 }
 
 int report_gate(const Gate& gate, const Comparison& comparison) {

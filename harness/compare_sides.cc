@@ -113,6 +113,7 @@ CompareCell run_cell(const SideTask& task) {
   if (cell.interval && cell.interval->conservative) cell.marks.push_back(kConservativeMark);
   cell.convention = row.convention;
   cell.shots = row.shots;
+  cell.run = task.run;
   cell.missing = row.missing;
   if (!row.complete) cell.marks.push_back(fmt::format("run {} is incomplete", row.run));
   return cell;

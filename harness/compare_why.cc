@@ -9,15 +9,42 @@
 #include <unordered_map>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace assay {
 namespace {
 
 constexpr size_t kBefore = 80, kAfter = 240;  // bytes of a prompt shown around the first difference
 
-int64_t newest_run(const CompareSide& side) {
+// A task of a side with the run that its number comes from.
+struct Placed {
+  int64_t run = 0;
+  TaskRecord task;
+};
+
+// Plain tasks of all runs of a side, of several runs the newest, as `compare` takes them. The audit's forms only where
+// the side is a single run that holds nothing else.
+std::vector<Placed> placed_tasks(ResultsDb& db, const CompareSide& side) {
   if (side.is_published()) throw_input("--why " + side.name, "a published number has no run to look into");
-  return side.runs.back().id;
+  std::vector<Placed> tasks, forms;
+  for (const StoredRun& run : side.runs) {
+    for (const TaskRecord& record : db.tasks_of(run.id)) {
+      if (record.is_group) continue;
+      std::vector<Placed>& own = starts_with(record.convention, kAuditPrefix) ? forms : tasks;
+      auto known = std::find_if(own.begin(), own.end(), [&](const Placed& one) {
+        return one.task.task == record.task && one.task.convention == record.convention;
+      });
+      if (known == own.end()) known = own.insert(own.end(), Placed{});
+      *known = {run.id, record};
+    }
+  }
+  return tasks.empty() ? forms : tasks;
+}
+
+int64_t newest_run(const std::vector<Placed>& tasks, const CompareSide& side) {
+  int64_t newest = tasks.empty() ? side.runs.back().id : 0;
+  for (const Placed& placed : tasks) newest = std::max(newest, placed.run);
+  return newest;
 }
 
 Json settings_that_differ(const RunFacts& a, const RunFacts& b) {
@@ -113,18 +140,12 @@ Json extraction_of(ResultsDb& db, int64_t run, const TaskRecord& task) {
   return {{"filters", filters}, {"unparsed", unparsed}};
 }
 
-std::vector<TaskRecord> plain_tasks(ResultsDb& db, int64_t run) {
-  std::vector<TaskRecord> tasks = db.tasks_of(run);
-  std::erase_if(tasks, [](const TaskRecord& task) { return task.is_group; });
-  return tasks;
-}
-
-const TaskRecord* counterpart(const std::vector<TaskRecord>& tasks, const TaskRecord& wanted) {
-  const TaskRecord* other = nullptr;
-  for (const TaskRecord& task : tasks) {
-    if (task.task != wanted.task) continue;
-    if (task.convention == wanted.convention) return &task;
-    other = &task;
+const Placed* counterpart(const std::vector<Placed>& tasks, const TaskRecord& wanted) {
+  const Placed* other = nullptr;
+  for (const Placed& placed : tasks) {
+    if (placed.task.task != wanted.task) continue;
+    if (placed.task.convention == wanted.convention) return &placed;
+    other = &placed;
   }
   return other;
 }
@@ -132,25 +153,27 @@ const TaskRecord* counterpart(const std::vector<TaskRecord>& tasks, const TaskRe
 }  // namespace
 
 Json explain_difference(ResultsDb& db, const CompareSide& a, const CompareSide& b) {
-  const int64_t run_a = newest_run(a), run_b = newest_run(b);
+  const std::vector<Placed> tasks_a = placed_tasks(db, a), tasks_b = placed_tasks(db, b);
+  const int64_t run_a = newest_run(tasks_a, a), run_b = newest_run(tasks_b, b);
   Json out = {{"a", fmt::format("{} (run {})", a.name, run_a)}, {"b", fmt::format("{} (run {})", b.name, run_b)}};
   out["settings"] = settings_that_differ(db.run_facts({run_a}).at(0), db.run_facts({run_b}).at(0));
   out["tasks"] = Json::array();
   out["only_a"] = Json::array(), out["only_b"] = Json::array();
   out["first_prompt"] = nullptr;
-  const std::vector<TaskRecord> tasks_a = plain_tasks(db, run_a), tasks_b = plain_tasks(db, run_b);
-  for (const TaskRecord& task : tasks_b) {
-    if (!counterpart(tasks_a, task)) out["only_b"].push_back(task.task);
+  for (const Placed& placed : tasks_b) {
+    if (!counterpart(tasks_a, placed.task)) out["only_b"].push_back(placed.task.task);
   }
-  for (const TaskRecord& task : tasks_a) {
-    const TaskRecord* other = counterpart(tasks_b, task);
-    if (!other) {
+  for (const Placed& placed : tasks_a) {
+    const TaskRecord& task = placed.task;
+    const Placed* beside = counterpart(tasks_b, task);
+    if (!beside) {
       out["only_a"].push_back(task.task);
       continue;
     }
-    const TaskDifference found = compare_items(db.item_identities(run_a, task.task, task.convention),
-                                               db.item_identities(run_b, other->task, other->convention));
-    const Json left = extraction_of(db, run_a, task), right = extraction_of(db, run_b, *other);
+    const TaskRecord* other = &beside->task;
+    const TaskDifference found = compare_items(db.item_identities(placed.run, task.task, task.convention),
+                                               db.item_identities(beside->run, other->task, other->convention));
+    const Json left = extraction_of(db, placed.run, task), right = extraction_of(db, beside->run, *other);
     out["tasks"].push_back(
         {{"task", task.task},
          {"convention", {task.convention, other->convention}},
@@ -164,7 +187,7 @@ Json explain_difference(ResultsDb& db, const CompareSide& a, const CompareSide& 
          {"filters", {left["filters"], right["filters"]}},
          {"unparsed", {left["unparsed"], right["unparsed"]}}});
     if (out["first_prompt"].is_null() && found.prompts > 0) {
-      out["first_prompt"] = first_prompt(db, run_a, run_b, task, *other, found.first_item);
+      out["first_prompt"] = first_prompt(db, placed.run, beside->run, task, *other, found.first_item);
     }
   }
   return out;

@@ -11,6 +11,7 @@
 #include "core/text.h"
 #include "harness/audit.h"
 #include "harness/compare_sides.h"
+#include "harness/stored_registry.h"
 
 namespace assay {
 namespace {
@@ -31,18 +32,20 @@ std::vector<std::string> labels_of(ResultsDb& db, const std::vector<StoredRun>& 
   return labels;
 }
 
-TaskRegistry registry_of(const std::vector<StoredRun>& runs) {
-  std::vector<std::string> include;
-  for (const StoredRun& run : runs) {
-    if (!run.settings.contains("include")) continue;
-    for (const std::string& folder : run.settings["include"].get<std::vector<std::string>>()) {
-      if (std::find(include.begin(), include.end(), folder) == include.end()) include.push_back(folder);
-    }
-  }
-  return load_registry(include);
+bool is_audit_form(const TaskRecord& record) {
+  return starts_with(record.convention, kAuditPrefix);
 }
 
-// The last checkpoint with the one before it.
+// Its newest run that was not made for the audit alone.
+int64_t newest_without_audit(ResultsDb& db, const CompareSide& side) {
+  for (auto run = side.runs.rbegin(); run != side.runs.rend(); ++run) {
+    const auto records = db.tasks_of(run->id);
+    if (!std::all_of(records.begin(), records.end(), is_audit_form)) return run->id;
+  }
+  return side.runs.back().id;
+}
+
+// The last checkpoint with the one before it; each row with the runs that its numbers come from.
 Json comparisons(ResultsDb& db, const std::vector<std::string>& labels, const TaskRegistry& registry) {
   Json out = Json::array();
   if (labels.size() < 2) return out;
@@ -51,28 +54,31 @@ Json comparisons(ResultsDb& db, const std::vector<std::string>& labels, const Ta
   CompareScope scope;
   scope.members = true;
   Json comparison = comparison_json(compare_sides(&db, sides, registry, scope), false);
-  comparison["runs"] = {sides[0].runs.back().id, sides[1].runs.back().id};
+  comparison["runs"] = {newest_without_audit(db, sides[0]), newest_without_audit(db, sides[1])};
   out.push_back(std::move(comparison));
   return out;
 }
 
-// Every checkpoint with audit forms, against the one with forms before it.
+// The audits that were asked for, with their own scope; checkpoints with audit forms that none of these names, alone.
 Json audits(ResultsDb& db, const std::vector<StoredRun>& runs, const TaskRegistry& registry) {
-  std::vector<std::string> labels;  // in order of their first runs, whatever those asked
-  std::set<std::string> asked;
+  std::set<std::string> known, asked;
   for (const StoredRun& run : runs) {
-    if (std::find(labels.begin(), labels.end(), run.label) == labels.end()) labels.push_back(run.label);
+    known.insert(run.label);
     for (const TaskRecord& record : db.tasks_of(run.id)) {
       if (starts_with(record.convention, kAuditPrefix)) asked.insert(run.label);
     }
   }
   Json out = Json::array();
-  std::optional<AuditSubject> before;
-  for (const std::string& label : labels) {
-    if (!asked.count(label)) continue;
-    AuditSubject subject = audit_subject(db, registry, label);
-    out.push_back(to_json(audit(subject, before, {})));
-    before = std::move(subject);
+  for (const StoredAudit& stored : db.audits()) {
+    if (!known.count(stored.checkpoint) || (!stored.against.empty() && !known.count(stored.against))) continue;
+    const AuditScope scope = read_audit_scope(stored.scope);
+    std::optional<AuditSubject> against;
+    if (!stored.against.empty()) against = audit_subject(db, registry, stored.against, scope);
+    out.push_back(to_json(audit(audit_subject(db, registry, stored.checkpoint, scope), against, {})));
+    asked.erase(stored.checkpoint), asked.erase(stored.against);
+  }
+  for (const std::string& label : asked) {
+    out.push_back(to_json(audit(audit_subject(db, registry, label), std::nullopt, {})));
   }
   return out;
 }
@@ -139,21 +145,35 @@ Json baselines(const std::vector<ReportRow>& rows, const TaskRegistry& registry)
 
 }  // namespace
 
-Json whole_page_data(ResultsDb& db, const std::vector<StoredRun>& runs, const PageOptions& options) {
+Json whole_page_data(ResultsDb& db, const std::vector<StoredRun>& runs, const PageOptions& options,
+                     const std::vector<std::string>& include) {
   Json page = page_data(db, runs, options);
+  // A section that can't be made leaves the others on the page.
+  auto make = [&](const char* name, auto&& section) {
+    try {
+      page[name] = section();
+    } catch (const Error& error) {
+      if (error.kind() != Error::Kind::kInput) throw;
+      page["left_out"].push_back(fmt::format("{}: {}", name, error.what()));
+    }
+  };
+  std::vector<std::string> notes;
+  TaskRegistry registry;
   try {
-    const TaskRegistry registry = registry_of(runs);
-    std::vector<int64_t> ids;
-    for (const StoredRun& run : runs) ids.push_back(run.id);
-    const std::vector<ReportRow> rows = db.report_rows(ids);
-    page["comparisons"] = comparisons(db, labels_of(db, runs), registry);
-    page["audits"] = audits(db, runs, registry);
-    page["judges"] = judges(rows);
-    page["baselines"] = baselines(rows, registry);
+    registry = registry_of_runs(runs, include, notes);
   } catch (const Error& error) {
     if (error.kind() != Error::Kind::kInput) throw;
-    page["left_out"].push_back(fmt::format("comparisons, audits, judges and baselines: {}", error.what()));
+    notes.push_back(error.what());
+    registry = registry_of_runs(runs, {}, notes);
   }
+  for (const std::string& note : notes) page["left_out"].push_back("task files: " + note);
+  std::vector<int64_t> ids;
+  for (const StoredRun& run : runs) ids.push_back(run.id);
+  const std::vector<ReportRow> rows = db.report_rows(ids);
+  make("comparisons", [&] { return comparisons(db, labels_of(db, runs), registry); });
+  make("audits", [&] { return audits(db, runs, registry); });
+  make("judges", [&] { return judges(rows); });
+  make("baselines", [&] { return baselines(rows, registry); });
   return page;
 }
 

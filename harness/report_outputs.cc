@@ -68,7 +68,7 @@ std::string curves_output(const std::vector<ReportRow>& rows, const ReportOutput
 }
 
 std::vector<std::string> write_report_page(ResultsDb& db, const std::vector<StoredRun>& runs,
-                                           const ReportOutputs& outputs) {
+                                           const ReportOutputs& outputs, const std::vector<std::string>& include) {
   const std::optional<Compute> compute = compute_of(outputs);
   const fs::path page(outputs.html);
   const fs::path items = page.parent_path() / (page.stem().string() + "-items.html");
@@ -76,6 +76,13 @@ std::vector<std::string> write_report_page(ResultsDb& db, const std::vector<Stor
   options.title = fs::path(db.path()).filename().string();
   options.software = std::string("assay ") + kVersion;
   options.compute = compute ? &*compute : nullptr;
+  std::map<std::string, double> tokens;
+  if (outputs.x == "tokens") {
+    std::vector<int64_t> ids;
+    for (const StoredRun& run : runs) ids.push_back(run.id);
+    tokens = tokens_of(db.report_rows(ids), *compute);
+    options.tokens = &tokens;
+  }
   std::vector<std::string> written = {page.string()};
   if (outputs.items > 0) {
     Json data = items_data(db, runs, outputs.items, kMostRunsWithItems);
@@ -84,7 +91,7 @@ std::vector<std::string> write_report_page(ResultsDb& db, const std::vector<Stor
     written.push_back(items.string());
     options.items = items.filename().string();
   }
-  write_file_atomically(page.string(), page_html(whole_page_data(db, runs, options), false));
+  write_file_atomically(page.string(), page_html(whole_page_data(db, runs, options, include), false));
   return written;
 }
 

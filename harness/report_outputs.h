@@ -28,8 +28,8 @@ void add_output_flags(CLI::App& command, ReportOutputs& outputs);
 // Throws Error(kInput) where --x tokens or --predict lacks a compute file.
 std::string curves_output(const std::vector<ReportRow>& rows, const ReportOutputs& outputs, bool json);
 
-// Writes the page and, beside it, NAME-items.html; gives the files' paths.
+// Writes the page and, beside it, NAME-items.html; gives the files' paths. `include`: as for whole_page_data().
 std::vector<std::string> write_report_page(ResultsDb& db, const std::vector<StoredRun>& runs,
-                                           const ReportOutputs& outputs);
+                                           const ReportOutputs& outputs, const std::vector<std::string>& include);
 
 }  // namespace assay

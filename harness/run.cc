@@ -17,6 +17,7 @@
 #include "harness/checkpoint_folder.h"
 #include "harness/progress.h"
 #include "harness/scoring.h"
+#include "harness/stored_registry.h"
 #include "harness/version.h"
 #include "reports/results_db.h"
 #include "sandbox/sandbox.h"
@@ -222,9 +223,11 @@ void hash_requests(std::vector<PreparedTask>& tasks, const std::string& model_id
 }
 
 Json settings_json(const RunConfig& config) {
-  return {{"model", config.model},
+  std::vector<std::string> include;  // as they can be found again from another folder
+  for (const std::string& folder : config.places.include) include.push_back(stored_path(folder));
+  return {{"model", stored_path(config.model)},
           {"tasks", config.tasks},
-          {"include", config.places.include},
+          {"include", include},
           {"text", config.places.texts},
           {"limit", config.limit},
           {"seed", config.seed},

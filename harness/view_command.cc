@@ -22,7 +22,7 @@ struct ViewOptions {
 };
 
 int view_command(const ViewOptions& options) {
-  ViewServer server(options.file.empty() ? options.places.db : options.file);
+  ViewServer server(options.file.empty() ? options.places.db : options.file, options.places.include);
   const int port = server.bind(options.port);
   std::printf("http://127.0.0.1:%d/\n", port);
   std::fflush(stdout);

@@ -58,9 +58,11 @@ ItemsQuery query_of(const httplib::Request& request) {
 }  // namespace
 
 struct ViewServer::Implementation {
-  explicit Implementation(const std::string& database) : db(ResultsDb::open(database, ResultsDb::Mode::kReadOnly)) {}
+  Implementation(const std::string& database, std::vector<std::string> folders)
+      : db(ResultsDb::open(database, ResultsDb::Mode::kReadOnly)), include(std::move(folders)) {}
 
   std::unique_ptr<ResultsDb> db;
+  const std::vector<std::string> include;
   httplib::Server server;
 
   std::mutex mutex;  // guards the five below
@@ -80,7 +82,7 @@ struct ViewServer::Implementation {
     options.title = std::filesystem::path(db->path()).filename().string();
     options.software = std::string("assay ") + kVersion;
     options.items = "items";
-    data = whole_page_data(*db, db->find_runs(""), options);
+    data = whole_page_data(*db, db->find_runs(""), options, include);
     made = true;
     version = current;
     made_at = Clock::now();
@@ -147,7 +149,8 @@ struct ViewServer::Implementation {
   }
 };
 
-ViewServer::ViewServer(const std::string& database) : implementation_(std::make_unique<Implementation>(database)) {
+ViewServer::ViewServer(const std::string& database, std::vector<std::string> include)
+    : implementation_(std::make_unique<Implementation>(database, std::move(include))) {
   implementation_->add_routes();
 }
 

@@ -14,13 +14,15 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace assay {
 
 class ViewServer {
  public:
-  // Throws Error(kInput) when the file is not a report database.
-  explicit ViewServer(const std::string& database);
+  // `include`: folders of task files; empty = those of the runs. Throws Error(kInput) when the file is not a report
+  // database.
+  explicit ViewServer(const std::string& database, std::vector<std::string> include = {});
   ~ViewServer();
   ViewServer(const ViewServer&) = delete;
   ViewServer& operator=(const ViewServer&) = delete;

@@ -73,6 +73,7 @@ struct CompareCell {
   std::string convention;  // of a run
   std::string source;      // of a published number
   std::optional<int> shots;
+  int64_t run = 0;                 // of a run
   int64_t missing = 0;             // items of a run without an answer
   std::vector<std::string> marks;  // how it differs from A's
 };

@@ -157,6 +157,7 @@ Json row_json(const CompareRow& row, size_t column, bool flips) {
       {"filter", row.filter},
       {"shots", or_null(row.shots)},
       {"n", test.items}};
+  if (row.cells[0]->run > 0 && row.cells[column]->run > 0) out["runs"] = {row.cells[0]->run, row.cells[column]->run};
   if (flips) {
     Json items = Json::array();
     for (const FlippedItem& flip : test.flips) {

@@ -950,6 +950,28 @@ std::vector<ReportRow> ResultsDb::report_rows(const std::vector<int64_t>& runs, 
   return rows;
 }
 
+void ResultsDb::put_audit(const StoredAudit& audit) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query(db.main_, "INSERT OR REPLACE INTO audits VALUES (?, ?, ?, ?)")
+      .bind(audit.checkpoint)
+      .bind(audit.against)
+      .bind(dump_json(audit.scope))
+      .bind(now_utc())
+      .run();
+}
+
+std::vector<StoredAudit> ResultsDb::audits() {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query query(db.main_, "SELECT checkpoint, against, scope FROM audits ORDER BY at, checkpoint, against");
+  std::vector<StoredAudit> audits;
+  while (query.step()) {
+    audits.push_back({query.text(0), query.text(1), parse_json(query.text(2), db.path_ + ": audits.scope")});
+  }
+  return audits;
+}
+
 std::vector<RunFacts> ResultsDb::run_facts(const std::vector<int64_t>& runs) {
   auto& db = *implementation_;
   std::lock_guard lock(db.main_mutex_);

@@ -128,6 +128,12 @@ struct WatchedCheckpoint {
   std::optional<int64_t> run;
 };
 
+// An audit that was asked for.
+struct StoredAudit {
+  std::string checkpoint, against;  // labels; against: empty = none
+  Json scope;                       // docs/formats/audit.md
+};
+
 // What a run was made of, for people.
 struct RunFacts {
   int64_t id = 0;
@@ -209,6 +215,9 @@ class ResultsDb {
 
   // Rows of a report over the given runs, in order of run and task position; audit forms only where asked for.
   std::vector<ReportRow> report_rows(const std::vector<int64_t>& runs, bool audit_forms = false);
+  // Replaces an earlier one of the same pair. In order of their last time.
+  void put_audit(const StoredAudit& audit);
+  std::vector<StoredAudit> audits();
   std::vector<RunFacts> run_facts(const std::vector<int64_t>& runs);
   // Changes whenever another program has written to the file since the last call.
   int64_t data_version();

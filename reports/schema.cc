@@ -319,8 +319,18 @@ CREATE VIEW pairs AS
   WHERE a.outcome <> 'missing' AND b.outcome <> 'missing' AND a.convention NOT LIKE 'audit-%';
 )sql";
 
-constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3, kVersion4,
-                                       kVersion5, kVersion6, kVersion7, kVersion8};
+constexpr const char* kVersion9 = R"sql(
+-- The audits that were asked for: which checkpoint, against which, and of what (docs/formats/audit.md).
+CREATE TABLE audits (
+  checkpoint TEXT NOT NULL,        -- label
+  against TEXT NOT NULL,           -- label; '' = none
+  scope TEXT NOT NULL,             -- JSON: tasks, limit, seed, num_fewshot
+  at TEXT NOT NULL,                -- UTC, ISO 8601
+  PRIMARY KEY (checkpoint, against)) WITHOUT ROWID;
+)sql";
+
+constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5,
+                                       kVersion6, kVersion7, kVersion8, kVersion9};
 
 }  // namespace
 

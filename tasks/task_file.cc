@@ -35,10 +35,11 @@ class RegistryLoader {
   // Every file once. False for a file that only others include.
   bool add_file(const std::string& path) {
     const std::string file = fs::path(path).lexically_normal().string();
-    if (files_.count(file)) return true;
+    const std::string identity = is_built_in(file) ? file : one_name(file);
+    if (files_.count(identity)) return true;
     const TaskConfig config = load_config(file);
     if (!config.field("task") && !config.field("group")) return false;
-    files_.insert(file);
+    files_.insert(identity);
     const auto task = config.field("task");
     if (task && task->json().is_array()) {
       append(read_group_file(config));
@@ -55,6 +56,13 @@ class RegistryLoader {
   }
 
  private:
+  // A file has one name here, however its folder was given: relative, absolute, through a link.
+  static std::string one_name(const std::string& file) {
+    std::error_code problem;
+    const fs::path whole = fs::canonical(file, problem);
+    return problem ? file : whole.string();
+  }
+
   static std::vector<std::string> task_files_in(const std::string& folder) {
     std::error_code problem;
     std::vector<std::string> files;

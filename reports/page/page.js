@@ -204,7 +204,8 @@ function flipsCell(comparison, row) {
   if (row.flipped && row.flipped.length) {
     return onDemand(text || count(row.flipped.length), () => el("ul", {class: "note"}, row.flipped.map((flip) => el("li", {}, flip.item, ": ", verdictWord(flip.a), " → ", verdictWord(flip.b)))));
   }
-  const address = text && comparison.runs && itemsAddress({run: comparison.runs[0], against: comparison.runs[1], task: row.task, convention: row.convention, verdict: "flip"});
+  const runs = row.runs || comparison.runs;
+  const address = text && runs && itemsAddress({run: runs[0], against: runs[1], task: row.task, convention: row.convention, verdict: "flip"});
   return address ? el("a", {href: address}, text) : text;
 }
 

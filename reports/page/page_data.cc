@@ -203,7 +203,7 @@ Json page_data(ResultsDb& db, const std::vector<StoredRun>& runs, const PageOpti
     }
   }
   for (const RunFacts& run : db.run_facts(ids)) facts.push_back(run_json(run));
-  const CurveSet set = make_curves(rows);
+  const CurveSet set = make_curves(rows, options.tokens);
   out["results"] = std::move(results);
   out["curves"] = curves_json(set);
   for (const std::string& line : set.left_out) left_out.push_back(line);

@@ -17,6 +17,8 @@ struct PageOptions {
   std::string title;
   std::string software;              // "assay 0.1.0"
   const Compute* compute = nullptr;  // with it: scaling fits
+  // By label of checkpoint: what curves are drawn against instead of the step.
+  const std::map<std::string, double>* tokens = nullptr;
   std::string items;                 // address of the items page; empty = none
 };
 

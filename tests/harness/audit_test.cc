@@ -5,8 +5,13 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdio>
+#include <filesystem>
 
 #include "core/error.h"
+#include "harness/compare_sides.h"
+#include "harness/compare_why.h"
+#include "harness/page_sections.h"
+#include "harness/run.h"
 #include "tests/support.h"
 
 namespace assay {
@@ -93,6 +98,111 @@ TEST_CASE("a second audit asks nothing again, and labels are enough") {
   CHECK((*found)["effect"].get<double>() == Approx(0.2));  // one item of five
   config.training_text = {folder.file("missing")};
   CHECK_THROWS_WITH(audit_checkpoint(config, {}, cancelled), Catch::Contains("missing"));
+}
+
+TEST_CASE("an audit of a few items does not stand for one of all, nor one task's answers for another's") {
+  testing::TemporaryFolder folder;
+  std::atomic<bool> cancelled{false};
+  AuditConfig config = config_for(folder);
+  config.subject = checkpoint("step-00100");
+  auto items_of = [](const AuditResult& result, const std::string& name) {
+    for (const AuditTest& test : result.tests) {
+      if (test.name == name) return test.n;
+    }
+    return int64_t{-1};
+  };
+  config.run.limit = 3, config.run.tasks = "sample_mc_animals";
+  CHECK(items_of(audit_checkpoint(config, {}, cancelled), "options without the question") == 3);
+  config.run.limit = 6;
+  CHECK(items_of(audit_checkpoint(config, {}, cancelled), "options without the question") == 6);
+  config.run.limit = 3;  // the newer run of six does not count here
+  CHECK(items_of(audit_checkpoint(config, {}, cancelled), "options without the question") == 3);
+  config.run.tasks = "sample_mc_homes";
+  CHECK(items_of(audit_checkpoint(config, {}, cancelled), "options without the question") == 3);
+
+  // What was asked for is what the page shows: here the last of both tasks, with its scope.
+  auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadOnly);
+  REQUIRE(db->audits().size() == 1);
+  CHECK(db->audits()[0].checkpoint == "step-00100");
+  CHECK(db->audits()[0].scope["tasks"] == Json::array({"sample_mc_homes@sample"}));
+  CHECK(db->audits()[0].scope["limit"] == 3);
+}
+
+TEST_CASE("the page shows the pairs that were audited, and audit runs are nobody's newest run") {
+  testing::TemporaryFolder folder;
+  std::atomic<bool> cancelled{false};
+  AuditConfig config = config_for(folder);
+  config.run.limit = 4, config.run.tasks = "sample_mc_animals,sample_cloze";
+  for (const char* step : {"step-00600", "step-01000", "step-01800"}) {
+    RunConfig plain = config.run;
+    plain.model = checkpoint(step);
+    REQUIRE(run(plain, cancelled).complete);
+  }
+  config.run.tasks = "sample_mc_animals";
+  config.subject = "step-01800", config.against = "step-00600";  // not neighbours
+  audit_checkpoint(config, {}, cancelled);
+  auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadOnly);
+  const std::vector<StoredRun> runs = db->find_runs("");
+  REQUIRE(runs.size() == 5);
+  const Json page = whole_page_data(*db, runs, {});
+  REQUIRE(page["audits"].size() == 1);
+  CHECK(page["audits"][0]["checkpoint"] == "step-01800");
+  CHECK(page["audits"][0]["against"] == "step-00600");
+  CHECK(page["comparisons"][0]["runs"] == Json({3, 2}));
+  for (const Json& row : page["comparisons"][0]["rows"]) CHECK(row["runs"] == Json({3, 2}));
+
+  const Json why = explain_difference(*db, find_side(db.get(), "step-01800"), find_side(db.get(), "step-00600"));
+  CHECK(why["a"] == "step-01800 (run 3)");
+  CHECK(why["b"] == "step-00600 (run 1)");
+  for (const Json& task : why["tasks"]) CHECK(task["convention"][0] == "sample");
+}
+
+TEST_CASE("task files are found again from another folder, given once relative and once absolute") {
+  testing::TemporaryFolder folder;
+  std::atomic<bool> cancelled{false};
+  AuditConfig config = config_for(folder);
+  const auto here = std::filesystem::current_path();
+  std::filesystem::current_path(kExamples);
+  config.run.limit = 3, config.run.tasks = "sample_mc_animals", config.run.places.include = {"suites"};
+  config.run.model = "checkpoints/step-00100";
+  CHECK(run(config.run, cancelled).complete);
+  // The same folder twice is no contradiction.
+  CHECK(load_registry({"suites", kExamples + "/suites"}).find_task("sample_mc_animals@sample"));
+  std::filesystem::current_path(folder.path());
+  config.run.model = "", config.run.places.include = {}, config.subject = "step-00100";
+  CHECK_FALSE(audit_checkpoint(config, {}, cancelled).tests.empty());
+  auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadOnly);
+  for (const StoredRun& stored : db->find_runs("")) {
+    CHECK(stored.settings["include"] == Json::array({std::filesystem::canonical(kExamples + "/suites").string()}));
+    CHECK(stored.settings["model"] == std::filesystem::canonical(checkpoint("step-00100")).string());
+  }
+  std::filesystem::current_path(here);
+}
+
+TEST_CASE("task files that are gone leave the rest of the page, and --include brings them back") {
+  testing::TemporaryFolder folder;
+  std::atomic<bool> cancelled{false};
+  AuditConfig config = config_for(folder);
+  const std::string gone = folder.file("suites"), moved = folder.file("moved");
+  for (const char* part : {"suites", "data"}) {
+    std::filesystem::copy(kExamples + "/" + part, folder.file(part), std::filesystem::copy_options::recursive);
+  }
+  config.run.limit = 3, config.run.tasks = "sample_mc_animals", config.run.places.include = {gone};
+  config.subject = checkpoint("step-00100");
+  audit_checkpoint(config, {}, cancelled);
+  for (const char* step : {"step-00100", "step-00600"}) {
+    RunConfig plain = config.run;
+    plain.model = checkpoint(step);
+    REQUIRE(run(plain, cancelled).complete);
+  }
+  std::filesystem::rename(gone, moved);
+  auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadOnly);
+  const Json page = whole_page_data(*db, db->find_runs(""), {});
+  CHECK(page["comparisons"].size() == 1);
+  CHECK(page["left_out"].dump().find("suites") != std::string::npos);
+  CHECK(page["audits"][0]["tests"].empty());
+  const Json again = whole_page_data(*db, db->find_runs(""), {}, {moved});
+  CHECK_FALSE(again["audits"][0]["tests"].empty());
 }
 
 TEST_CASE("word problems are asked with their own numbers and with others, and the gain is listed") {
