@@ -1,5 +1,7 @@
 #include "sandbox/native.h"
 
+#include <fmt/format.h>
+
 #include "core/error.h"
 #include "core/json.h"
 #include "core/text.h"
@@ -8,18 +10,34 @@
 namespace assay {
 namespace {
 
-// The whole source: program, tests, and after the last assert the nonce from descriptor 3 to descriptor 4.
+// Exit statuses of a C++ program that an exception ended.
+constexpr int kThrewStatus = 213, kNoMemoryStatus = 214;
+
+// The whole source: program, tests, and after the last assert the nonce from descriptor 3 to descriptor 4. What the
+// tests assert with is taken before the program can change it.
 std::string whole_source(const ProgramJob& job, const std::string& program) {
   const std::string both = program + "\n" + job.tests;
   switch (job.language) {
     case Language::kCpp:
-      // The tests hold main(): it gets another name, and a main of ours calls it.
-      return "#define main assay_tests_main\n" + both +
-             "\n#undef main\n#include <unistd.h>\nint main() {\n  assay_tests_main();\n  char nonce[64];\n"
-             "  ssize_t size = read(3, nonce, sizeof nonce);\n  return write(4, nonce, size) == size ? 0 : 1;\n}\n";
+      // The tests hold main(): it gets another name, and a main of ours calls it. Their text may lie inside a function
+      // of the program's, so <cassert> declares what it has to before the program, and defines its macro once more
+      // after it.
+      return fmt::format(
+          "#include <cassert>\n#define main assay_tests_main\n{}\n#undef NDEBUG\n#include <cassert>\n{}\n#undef main\n"
+          "#include <unistd.h>\n#include <cstdio>\n#include <exception>\n#include <new>\n"
+          "void assay_terminate() {{\n"
+          "  try {{\n    if (auto thrown = std::current_exception()) std::rethrow_exception(thrown);\n"
+          "  }} catch (const std::bad_alloc&) {{\n    _exit({});\n"
+          "  }} catch (const std::exception& error) {{\n"
+          "    std::fprintf(stderr, \"uncaught exception: %s\\n\", error.what());\n  }} catch (...) {{\n  }}\n"
+          "  std::fflush(nullptr);\n  _exit({});\n}}\n"
+          "int main() {{\n  std::set_terminate(assay_terminate);\n  assay_tests_main();\n  char nonce[64];\n"
+          "  ssize_t size = read(3, nonce, sizeof nonce);\n  return write(4, nonce, size) == size ? 0 : 1;\n}}\n",
+          program, job.tests, kNoMemoryStatus, kThrewStatus);
     case Language::kJavaScript:
     case Language::kTypeScript:
-      return both + "\n;{ const files = require('fs'); files.writeSync(4, files.readFileSync(3)); }\n";
+      return "Object.freeze(require('assert')); Object.freeze(require('assert').strict); " + both +
+             "\n;{ const files = require('fs'); files.writeSync(4, files.readFileSync(3)); }\n";
     case Language::kBash:
       return both + "\ncat <&3 >&4\n";
     case Language::kPhp:
@@ -42,6 +60,13 @@ std::string whole_source(const ProgramJob& job, const std::string& program) {
   ASSAY_ASSERT(false, "Python programs are not native");
 }
 
+// Exit statuses that say more than that the tests did not get through: status -> [verdict, reason].
+Json statuses_of(Language language) {
+  if (language != Language::kCpp) return Json::object();
+  return {{std::to_string(kThrewStatus), {"runtime_error", "ended by an exception that nobody caught"}},
+          {std::to_string(kNoMemoryStatus), {"memory_limit", "ended by std::bad_alloc"}}};
+}
+
 }  // namespace
 
 bool native_has_compiler(Language language) {
@@ -62,6 +87,7 @@ std::string native_payload(const ProgramJob& job, const std::string& secret, con
                     {"compile", tools->compile.empty() ? Json(nullptr) : Json(tools->compile)},
                     {"compile_s", 3 * kCompileSeconds},
                     {"run", tools->run},
+                    {"statuses", statuses_of(job.language)},
                     {"limits", limits}});
 }
 

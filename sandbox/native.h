@@ -13,7 +13,7 @@ inline constexpr int kCompileSeconds = 30;
 inline constexpr double kCompileMemoryMb = 2048;
 inline constexpr uint64_t kCompileFileBytes = 128ull << 20;
 // Runtimes (node, java) start these beside what the program starts.
-inline constexpr uint64_t kRuntimeThreads = 48;
+inline constexpr int kRuntimeThreads = 48;
 
 // Head of the reason of a program that does not compile, as python/assay_native.py words it.
 inline constexpr const char* kNotCompiled = "does not compile";

@@ -3,10 +3,49 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <string_view>
 
 #include "core/text.h"
 
 namespace assay {
+
+namespace {
+
+bool is_control(uint32_t code) {
+  const bool turns_direction = code == 0x061C || code == 0x200E || code == 0x200F ||
+                               (code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
+  return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029 || turns_direction;
+}
+
+// Calls `take` with each character of valid UTF-8, as a number and as its bytes.
+template <typename Take>
+void walk(const std::string& text, Take take) {
+  for (size_t i = 0; i < text.size();) {
+    const unsigned char first = static_cast<unsigned char>(text[i]);
+    const size_t count = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+    uint32_t code = count == 1 ? first : first & (0xFFu >> (count + 1));
+    for (size_t k = 1; k < count && i + k < text.size(); ++k) {
+      code = code << 6 | (static_cast<unsigned char>(text[i + k]) & 0x3F);
+    }
+    take(code, std::string_view(text).substr(i, count));
+    i += count;
+  }
+}
+
+}  // namespace
+
+std::string escape_controls(const std::string& text) {
+  std::string shown;
+  walk(replace_invalid_utf8(text), [&](uint32_t code, std::string_view bytes) {
+    if (!is_control(code)) {
+      shown += bytes;
+    } else {
+      shown += code < 0x100 ? fmt::format("\\x{:02x}", code) : fmt::format("\\u{:04x}", code);
+    }
+  });
+  return shown;
+}
 
 OutputKeeper::OutputKeeper(size_t limit) : limit_(limit), kept_(std::min(limit, kKept)) {}
 
@@ -23,10 +62,11 @@ std::string OutputKeeper::text() const {
   const size_t left_out = total_ - head_.size() - tail_.size();
   if (left_out > 0) all += fmt::format("\n[{} bytes left out]\n", left_out);
   all += tail_;
-  all.erase(std::remove_if(all.begin(), all.end(),
-                           [](unsigned char c) { return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F; }),
-            all.end());
-  return replace_invalid_utf8(all);
+  std::string shown;
+  walk(replace_invalid_utf8(all), [&](uint32_t code, std::string_view bytes) {
+    if (code == '\n' || code == '\t' || !is_control(code)) shown += bytes;
+  });
+  return shown;
 }
 
 }  // namespace assay

@@ -6,6 +6,10 @@
 
 namespace assay {
 
+// UTF-8 on one line for a terminal: control characters (those above ASCII and line separators too) and characters that
+// turn the direction of writing are shown as escapes, "\x1b" or "\u202e"; invalid bytes are replaced.
+std::string escape_controls(const std::string& text);
+
 // Keeps the head and the tail of a stream, at most `limit` bytes together however much comes.
 class OutputKeeper {
  public:
@@ -13,8 +17,8 @@ class OutputKeeper {
   void add(const char* bytes, size_t count);
   bool over() const { return total_ > limit_; }
   bool truncated() const { return total_ > limit_ || total_ > kept_; }
-  // UTF-8, invalid bytes replaced, control characters but tab and newline removed; where the middle is missing a line
-  // says so.
+  // UTF-8, invalid bytes replaced, control characters but tab and newline removed, and those that turn the direction of
+  // writing; where the middle is missing a line says so.
   std::string text() const;
 
  private:

@@ -65,8 +65,10 @@ void describe(SandboxState& state, const std::string& namespaces_defect, const s
   add("filter of system calls", namespaces || landlock, "the mode none has no filter");
   add("no new privileges", true, "");
   add("limits of a process (address space, CPU, files)", true, "");
-  add("limit on the number of processes", namespaces || landlock,
-      "without a user namespace the kernel counts all processes of the user");
+  add("limit on the number of processes and threads", namespaces,
+      "without a user namespace the kernel counts all of the user's; those of a job are counted every 20 ms, and the "
+      "job "
+      "is ended above the limit");
   if (namespaces) {
     add("landlock", false, "not needed in this mode: the mount namespace holds nothing that a program may not read");
   } else {

@@ -101,6 +101,9 @@ struct Sandbox::Implementation {
       out.verdict = Verdict::kNotInstalled;
       out.reason = missing + " is not installed";
       out.mode = ProgramMode::kInline;
+    } else if (job.language != Language::kPython && state.mode == SandboxMode::kLandlock) {
+      out.reason = fmt::format("a program in {} needs processes, which mode landlock refuses", to_string(job.language));
+      out.mode = ProgramMode::kInline;
     } else if (missing = missing_modules(job.preload); !missing.empty()) {
       out.verdict = Verdict::kNotInstalled;
       out.reason = fmt::format(

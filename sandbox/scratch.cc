@@ -37,6 +37,9 @@ std::string start_of(const std::string& pid) {
 
 void make_writable_and_remove(const fs::path& path) {
   std::error_code ignored;
+  if (!fs::is_symlink(path, ignored) && fs::is_directory(path, ignored)) {
+    fs::permissions(path, fs::perms::owner_all, fs::perm_options::add, ignored);
+  }
   for (fs::recursive_directory_iterator it(path, fs::directory_options::skip_permission_denied, ignored), end;
        it != end; it.increment(ignored)) {
     if (it->is_directory(ignored) && !it->is_symlink(ignored)) {

@@ -158,15 +158,14 @@ class Course {
     ProgramOutcome out;
     out.mode = job_.language == Language::kPython ? job_.mode : ProgramMode::kInline;
     out.wall_s = seconds_since(start_);
-    const auto& a = program_.done;
-    const auto& b = tests_.done;
-    const double measured = static_cast<double>(a.user_us + a.system_us + b.user_us + b.system_us) / 1e6;
-    out.cpu_s = std::max(measured, cpu_seen_);
+    const auto &a = program_.done, &b = tests_.done;
+    out.cpu_s = program_cpu() + static_cast<double>(b.user_us + b.system_us) / 1e6;
     out.memory_mb = std::max(static_cast<double>(a.peak_kib) / 1024, static_cast<double>(memory_seen_) / (1 << 20));
     out.processes = processes_seen_;
     out.output = output_.text();
     out.truncated = output_.truncated();
     decide(out);
+    out.reason = escape_controls(out.reason);
     return out;
   }
 
@@ -212,7 +211,7 @@ class Course {
         static_cast<uint64_t>(std::ceil(limits.cpu_s)) + 1 + (kind == JobKind::kNative ? kCompileSeconds : 0);
     inside.file_bytes = static_cast<uint64_t>(limits.file_mb) << 20;
     if (kind == JobKind::kNative) inside.file_bytes = std::max<uint64_t>(inside.file_bytes, kCompileFileBytes);
-    inside.processes = static_cast<uint64_t>(limits.processes) + (kind == JobKind::kNative ? kRuntimeThreads : 0);
+    inside.processes = static_cast<uint64_t>(limits.processes + (kind == JobKind::kNative ? kRuntimeThreads : 0));
     return inside;
   }
 
@@ -328,7 +327,7 @@ class Course {
       const Usage usage = program_usage();
       cpu_seen_ = std::max(cpu_seen_, usage.cpu_s);
       memory_seen_ = std::max(memory_seen_, usage.memory_bytes);
-      processes_seen_ = std::max(processes_seen_, usage.processes - helpers());
+      processes_seen_ = std::max(processes_seen_, usage.tasks - helpers());
       if (!stop_ && usage.cpu_s - cpu_base_ >= cpu_limit()) {
         stop_ = {Verdict::kTimeout, fmt::format("took more than {:g} s of CPU time", cpu_limit())};
       }
@@ -336,8 +335,13 @@ class Course {
       if (!stop_ && static_cast<double>(usage.memory_bytes) > most_mb * kMemorySlack * (1 << 20)) {
         stop_ = {Verdict::kMemoryLimit, fmt::format("its processes together hold more than {:g} MiB", most_mb)};
       }
+      // In a user namespace the kernel refuses what is above the limit.
+      const int most_tasks = job_.limits.processes + (job_.language == Language::kPython ? 0 : kRuntimeThreads);
+      if (!stop_ && !compiling() && isolation_ != kIsolationNamespaces && processes_seen_ > most_tasks) {
+        stop_ = {Verdict::kRuntimeError, fmt::format("more than {} processes and threads at once", most_tasks)};
+      }
     }
-    if (tests_.busy && !stop_ && usage_below(tests_.zygote->pid, INT64_MAX).cpu_s >= job_.limits.cpu_s) {
+    if (tests_.busy && !stop_ && usage_below(tests_.zygote->pid, kCpuAlone).cpu_s >= job_.limits.cpu_s) {
       stop_ = {Verdict::kTimeout,
                fmt::format("the tests took more than {:g} s of CPU time with its answers", job_.limits.cpu_s)};
     }
@@ -345,6 +349,9 @@ class Course {
 
   void end() {
     ending_ = Clock::now();
+    // Of processes that we end, nobody waits for the last ones. A job shorter than a tick has had no time to hide much.
+    if (program_.busy && seconds_since(base_) > kTickS)
+      cpu_seen_ = std::max(cpu_seen_, usage_below(program_.zygote->pid, kCpuAlone).cpu_s);
     kill_party(program_);
     kill_party(tests_);
   }
@@ -369,6 +376,11 @@ class Course {
     }
   }
 
+  // Of all its processes, from its start.
+  double program_cpu() const {
+    return std::max(static_cast<double>(program_.done.user_us + program_.done.system_us) / 1e6, cpu_seen_);
+  }
+
   // How the program's process ended by itself, for the reason; empty when we ended it.
   std::string own_end() const {
     const int status = static_cast<int>(program_.done.status);
@@ -376,39 +388,26 @@ class Course {
     return fmt::format("the program ended early: exit({}) before the tests were through", WEXITSTATUS(status));
   }
 
-  bool killed_by_cpu_limit() const {
-    const int status = static_cast<int>(program_.done.status);
-    return WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL) &&
-           static_cast<double>(program_.done.user_us + program_.done.system_us) / 1e6 >= job_.limits.cpu_s;
-  }
-
   void decide(ProgramOutcome& out) const {
     if (failed_) {
       out.verdict = Verdict::kSandboxError, out.reason = *failed_;
     } else if (stop_) {
       out.verdict = stop_->verdict, out.reason = stop_->reason;
+    } else if (program_cpu() - cpu_base_ >= cpu_limit()) {  // between two looks
+      out.verdict = Verdict::kTimeout, out.reason = fmt::format("took more than {:g} s of CPU time", cpu_limit());
     } else if (record_.is_null()) {
       decide_without_record(out);
     } else {
       if (!verdict_from_string(record_["verdict"].get<std::string>(), out.verdict))
         out.verdict = Verdict::kSandboxError;
       out.reason = record_.value("reason", "");
-      if (out.reason == kGoneReason) {
-        if (killed_by_cpu_limit()) {
-          out.verdict = Verdict::kTimeout,
-          out.reason = fmt::format("took more than {:g} s of CPU time", job_.limits.cpu_s);
-        } else {
-          out.reason = own_end();
-        }
-      }
+      if (out.reason == kGoneReason) out.reason = own_end();
     }
   }
 
   void decide_without_record(ProgramOutcome& out) const {
     const int tests_status = static_cast<int>(tests_.done.status);
-    if (killed_by_cpu_limit()) {
-      out.verdict = Verdict::kTimeout, out.reason = fmt::format("took more than {:g} s of CPU time", job_.limits.cpu_s);
-    } else if (!tests_.zygote) {
+    if (!tests_.zygote) {
       out.verdict = Verdict::kRuntimeError, out.reason = own_end();
     } else if (WIFSIGNALED(tests_status)) {
       out.verdict = WTERMSIG(tests_status) == SIGXCPU ? Verdict::kTimeout : Verdict::kRuntimeError;
@@ -467,7 +466,7 @@ struct Slot::Implementation {
   int left_over() const {
     int count = 0;
     for (const Zygote* zygote : {&candidate, &checker}) {
-      if (zygote->pid > 0) count += usage_below(zygote->pid, INT64_MAX).processes;
+      if (zygote->pid > 0) count += usage_below(zygote->pid, kCpuAlone).processes;
     }
     return count;
   }

@@ -3,11 +3,15 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sandbox/fd.h"
@@ -24,6 +28,15 @@ std::string read_small(const std::string& path) {
   std::string text(8192, '\0');
   const ssize_t got = ::read(file.get(), text.data(), text.size());
   text.resize(got > 0 ? static_cast<size_t>(got) : 0);
+  return text;
+}
+
+std::string read_whole(const std::string& path) {
+  Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  char part[8192];
+  for (ssize_t got; file && (got = ::read(file.get(), part, sizeof part)) > 0;)
+    text.append(part, static_cast<size_t>(got));
   return text;
 }
 
@@ -44,37 +57,64 @@ void add_children(pid_t pid, std::vector<pid_t>& found) {
   ::closedir(tasks);
 }
 
-int64_t field_kib(const std::string& text, const char* name) {
-  const size_t place = text.find(name);
-  return place == std::string::npos ? 0 : std::strtoll(text.c_str() + place + std::strlen(name), nullptr, 10);
+// The number in the line of `name`. The first line holds the process's own name, which may be anything but a line end.
+int64_t field(const std::string& text, const char* name) {
+  const std::string head = std::string("\n") + name + ":";
+  const size_t place = text.find(head);
+  return place == std::string::npos ? 0 : std::strtoll(text.c_str() + place + head.size(), nullptr, 10);
 }
 
-// utime, stime, cutime, cstime are fields 14 to 17; the name in field 2 may hold anything, but ends at the last ')'.
+// Of the process and of the children that it has waited for. Its own to the nanosecond, theirs to the clock tick.
 double cpu_seconds(pid_t pid) {
   const std::string text = read_small(fmt::format("/proc/{}/stat", pid));
+  // utime, stime, cutime, cstime are fields 14 to 17; the name in field 2 may hold anything, but ends at the last ')'.
   const size_t name_end = text.rfind(')');
   if (name_end == std::string::npos) return 0;
   const char* at = text.c_str() + name_end + 1;
-  int64_t ticks = 0;
+  int64_t own = 0, children = 0;
   for (int field = 3; field <= 17 && *at; ++field) {
     while (*at == ' ') ++at;
-    if (field >= 14) ticks += std::strtoll(at, nullptr, 10);
+    if (field >= 14) (field < 16 ? own : children) += std::strtoll(at, nullptr, 10);
     while (*at && *at != ' ') ++at;
   }
   static const double per_second = static_cast<double>(::sysconf(_SC_CLK_TCK));
-  return static_cast<double>(ticks) / per_second;
+  double own_s = static_cast<double>(own) / per_second;
+  clockid_t clock;
+  timespec now;
+  if (::clock_getcpuclockid(pid, &clock) == 0 && ::clock_gettime(clock, &now) == 0) {
+    own_s = std::max(own_s, static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9);
+  }
+  return own_s + static_cast<double>(children) / per_second;
 }
 
-int64_t resident_bytes(pid_t pid) {
-  const std::string text = read_small(fmt::format("/proc/{}/status", pid));
-  return (field_kib(text, "RssAnon:") + field_kib(text, "RssShmem:")) << 10;
+int64_t resident_bytes(const std::string& status) {
+  return (field(status, "RssAnon") + field(status, "RssShmem")) << 10;
 }
 
-int64_t proportional_bytes(pid_t pid) {
+int64_t proportional_bytes(pid_t pid, const std::string& status) {
   const std::string text = read_small(fmt::format("/proc/{}/smaps_rollup", pid));
-  if (text.empty()) return resident_bytes(pid);
-  return (field_kib(text, "Pss_Anon:") + field_kib(text, "Pss_Shmem:")) << 10;
+  if (text.empty()) return resident_bytes(status);
+  return (field(text, "Pss_Anon") + field(text, "Pss_Shmem")) << 10;
 }
+
+// Memory that processes share without a file, by inode: how much of it is mapped at least. It stays while anybody has a
+// part of it mapped, though it be in nobody's page tables.
+void add_shared(pid_t pid, std::map<uint64_t, int64_t>& shared) {
+  const std::string text = read_whole(fmt::format("/proc/{}/maps", pid));
+  constexpr std::string_view kName = "/dev/zero (deleted)\n";
+  for (size_t place = text.find(kName); place != std::string::npos; place = text.find(kName, place + 1)) {
+    const size_t line = text.rfind('\n', place) + 1;  // 0 where there is none: the first line
+    unsigned long long start = 0, end = 0, offset = 0, inode = 0;
+    if (std::sscanf(text.c_str() + line, "%llx-%llx %*s %llx %*s %llu", &start, &end, &offset, &inode) != 4) continue;
+    int64_t& extent = shared[inode];
+    extent = std::max(extent, static_cast<int64_t>(offset + end - start));
+  }
+}
+
+// inside/filter.cc makes none larger.
+constexpr int64_t kMostSharedBytes = 4 << 20;
+// Honest programs have a few of them. From so many on each is taken to be whole, however little of it is mapped.
+constexpr size_t kManyShared = 32;
 
 }  // namespace
 
@@ -84,13 +124,26 @@ Usage usage_below(pid_t parent, int64_t exact_above) {
   for (size_t i = 0; i < all.size() && i < kMostProcesses; ++i) add_children(all[i], all);
   Usage usage;
   usage.processes = static_cast<int>(all.size());
+  std::map<uint64_t, int64_t> shared;
+  std::vector<std::string> status;
+  int64_t in_page_tables = 0;
   for (pid_t pid : all) {
     usage.cpu_s += cpu_seconds(pid);
-    usage.memory_bytes += resident_bytes(pid);
+    status.push_back(read_small(fmt::format("/proc/{}/status", pid)));
+    usage.tasks += std::max(1, static_cast<int>(field(status.back(), "Threads")));
+    usage.memory_bytes += resident_bytes(status.back());
+    in_page_tables += field(status.back(), "RssShmem") << 10;
+    if (exact_above != kCpuAlone) add_shared(pid, shared);
   }
-  if (usage.memory_bytes <= exact_above) return usage;
-  usage.memory_bytes = 0;
-  for (pid_t pid : all) usage.memory_bytes += proportional_bytes(pid);
+  if (usage.memory_bytes > exact_above) {
+    usage.memory_bytes = 0;
+    for (size_t i = 0; i < all.size(); ++i) usage.memory_bytes += proportional_bytes(all[i], status[i]);
+  }
+  int64_t not_in_page_tables = -in_page_tables;
+  for (const auto& [inode, extent] : shared) {
+    not_in_page_tables += shared.size() > kManyShared ? std::max(extent, kMostSharedBytes) : extent;
+  }
+  usage.memory_bytes += std::max<int64_t>(0, not_in_page_tables);
   return usage;
 }
 

@@ -5,9 +5,11 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -35,6 +37,7 @@ constexpr int kForbidden[] = {
     SYS_io_uring_setup,
     SYS_io_uring_enter,
     SYS_io_uring_register,
+    SYS_io_setup,
     SYS_bpf,
     SYS_perf_event_open,
     SYS_userfaultfd,
@@ -135,6 +138,11 @@ constexpr int kAttributes[] = {
 
 constexpr uint32_t kNamespaceFlags = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
                                      CLONE_NEWPID | CLONE_NEWNET | 0x80 /* CLONE_NEWTIME */;
+// A sibling of the job's process would be a child of the warm interpreter's, which does not wait for it.
+constexpr uint32_t kForbiddenFlags = kNamespaceFlags | CLONE_PARENT;
+constexpr uint32_t kIgnore = SECCOMP_RET_ERRNO | 0;  // gives 0 and does nothing
+// Of memory that processes share without a file: it stays when it is in nobody's page tables, so no sum sees it.
+constexpr uint32_t kMostSharedBytes = 4 << 20;
 constexpr uint32_t kAllow = SECCOMP_RET_ALLOW, kKill = SECCOMP_RET_KILL_PROCESS;
 constexpr uint32_t kDeny = SECCOMP_RET_ERRNO | EPERM, kAbsent = SECCOMP_RET_ERRNO | ENOSYS;
 
@@ -147,6 +155,7 @@ class Program {
   void load(uint32_t offset) { add(BPF_LD | BPF_W | BPF_ABS, offset); }
   void load_number() { load(offsetof(seccomp_data, nr)); }
   void load_argument(int index) { load(offsetof(seccomp_data, args) + 8 * static_cast<uint32_t>(index)); }
+  void load_argument_high(int index) { load(offsetof(seccomp_data, args) + 8 * static_cast<uint32_t>(index) + 4); }
   void give(uint32_t result) { add(BPF_RET | BPF_K, result); }
   void if_equal_give(uint32_t value, uint32_t result) {
     add(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1);
@@ -210,6 +219,36 @@ void check_targets(Program& program, const FilterOptions& options) {
   }
 }
 
+// Children whose parent ignores SIGCHLD vanish with the CPU time that they used. What a handler would be can't be read
+// here (it lies behind a pointer), so the signal keeps its default action.
+void check_child_signal(Program& program) {
+  program.add(BPF_JMP | BPF_JEQ | BPF_K, SYS_rt_sigaction, 0, 8);
+  program.load_argument(0);
+  program.add(BPF_JMP | BPF_JEQ | BPF_K, SIGCHLD, 0, 5);
+  program.load_argument(1);
+  program.add(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2);
+  program.load_argument_high(1);
+  program.add(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
+  program.give(kIgnore);
+  program.give(kAllow);
+}
+
+// mmap(address, length, protection, flags, ...): shared and anonymous.
+void check_shared_memory(Program& program) {
+  constexpr uint32_t kShared = 1;  // MAP_SHARED, and the bit of MAP_SHARED_VALIDATE too
+  program.add(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 10);
+  program.load_argument(3);
+  program.add(BPF_JMP | BPF_JSET | BPF_K, MAP_ANONYMOUS, 0, 7);
+  program.add(BPF_JMP | BPF_JSET | BPF_K, kShared, 0, 6);
+  program.load_argument_high(1);
+  program.add(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3);
+  program.load_argument(1);
+  program.add(BPF_JMP | BPF_JGT | BPF_K, kMostSharedBytes, 1, 0);
+  program.give(kAllow);
+  program.give(SECCOMP_RET_ERRNO | ENOMEM);
+  program.give(kAllow);
+}
+
 void check_processes(Program& program, const FilterOptions& options) {
   program.if_equal_give(SYS_clone3, kAbsent);
 #if defined(__x86_64__)
@@ -221,19 +260,28 @@ void check_processes(Program& program, const FilterOptions& options) {
   if (options.may_fork) {
     program.add(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4);
     program.load_argument(0);
-    program.add(BPF_JMP | BPF_JSET | BPF_K, kNamespaceFlags, 0, 1);
+    program.add(BPF_JMP | BPF_JSET | BPF_K, kForbiddenFlags, 0, 1);
     program.give(kDeny);
     program.give(kAllow);
   } else {
     program.add(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 6);
     program.load_argument(0);
-    program.add(BPF_JMP | BPF_JSET | BPF_K, kNamespaceFlags, 0, 1);
+    program.add(BPF_JMP | BPF_JSET | BPF_K, kForbiddenFlags, 0, 1);
     program.give(kDeny);
     program.add(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 1, 0);
     program.give(kDeny);
     program.give(kAllow);
   }
   check_targets(program, options);
+  check_child_signal(program);
+  check_shared_memory(program);
+  if (!options.may_fork) {  // the mode without a process namespace
+    program.add(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 4);
+    program.load_argument(0);
+    program.add(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_PDEATHSIG, 0, 1);
+    program.give(kDeny);
+    program.give(kAllow);
+  }
   // A terminal's input can be forged through it.
   program.add(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 4);
   program.load_argument(1);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -28,35 +29,38 @@ char* init_stack = nullptr;
 constexpr int kMostReadable = 8;
 const char* readable_folders[kMostReadable + 1] = {};
 
-// Pid 1 of a job. Shares the zygote's memory and thread-local storage, so it calls the kernel directly.
-int init_main(void*) {
-  struct {
-    void (*handler)(int);
-    unsigned long flags;
-    void (*restorer)();
-    unsigned long mask;
-  } ignore = {SIG_IGN, 0, nullptr, 0};
-  long unused;
+long call_kernel(long number, long first, long second, long third, long fourth) {
 #if defined(__x86_64__)
-  register long mask_bytes asm("r10") = 8;
+  long result;
+  register long r10 asm("r10") = fourth;
   asm volatile("syscall"
-               : "=a"(unused)
-               : "a"(SYS_rt_sigaction), "D"(SIGCHLD), "S"(&ignore), "d"(0), "r"(mask_bytes)
+               : "=a"(result)
+               : "a"(number), "D"(first), "S"(second), "d"(third), "r"(r10)
                : "rcx", "r11", "memory");
-  for (;;) asm volatile("syscall" : "=a"(unused) : "a"(SYS_pause) : "rcx", "r11", "memory");
+  return result;
 #else
-  register long number asm("x8") = SYS_rt_sigaction;
-  register long first asm("x0") = SIGCHLD;
-  register long second asm("x1") = reinterpret_cast<long>(&ignore);
-  register long third asm("x2") = 0;
-  register long fourth asm("x3") = 8;
-  asm volatile("svc 0" : "+r"(first) : "r"(number), "r"(second), "r"(third), "r"(fourth) : "memory");
-  for (;;) {
-    number = SYS_ppoll, first = 0, second = 0, third = 0, fourth = 0;
-    asm volatile("svc 0" : "+r"(first) : "r"(number), "r"(second), "r"(third), "r"(fourth) : "memory");
-  }
+  register long x8 asm("x8") = number;
+  register long x0 asm("x0") = first;
+  register long x1 asm("x1") = second;
+  register long x2 asm("x2") = third;
+  register long x3 asm("x3") = fourth;
+  asm volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+  return x0;
 #endif
-  (void)unused;
+}
+
+// Pid 1 of a job. Shares the zygote's memory and thread-local storage, so it calls the kernel directly, and no signal
+// may run a handler of the interpreter's in it. It waits for whoever has lost their parent, so that their CPU time is
+// counted with its own; a blocked SIGCHLD stays pending, so none is missed between the two calls.
+int init_main(void*) {
+  constexpr long kMaskBytes = 8;
+  const uint64_t all = ~0ULL, child = 1ULL << (SIGCHLD - 1);
+  call_kernel(SYS_rt_sigprocmask, SIG_SETMASK, reinterpret_cast<long>(&all), 0, kMaskBytes);
+  for (;;) {
+    if (call_kernel(SYS_wait4, -1, 0, __WALL, 0) < 0) {
+      call_kernel(SYS_rt_sigtimedwait, reinterpret_cast<long>(&child), 0, 0, kMaskBytes);
+    }
+  }
 }
 
 bool set_limit(__rlimit_resource resource, uint64_t value) {
@@ -102,7 +106,9 @@ const char* enter_file_system(const InsideJob& job) {
   char options[80] = "mode=0777,nr_inodes=8192,size=";
   append_number(options, job.file_bytes);
   if (::mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, options) != 0) return "mount a tmpfs on /tmp";
-  if (::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) return "mount /proc";
+  // Read-only: a program may not change its own rank for the kernel's memory killer.
+  const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY;
+  if (::mount("proc", "/proc", "proc", flags, nullptr) != 0) return "mount /proc";
   if (::chdir("/tmp") != 0) return "chdir to /tmp";
   return nullptr;
 }
@@ -119,6 +125,8 @@ int inside_begin(uint32_t isolation, char* readable) {
       readable = nullptr;
     }
   }
+  // Each arena of the allocator reserves 64 MiB of address space, and a program's threads would get one each.
+  ::mallopt(M_ARENA_MAX, 1);
   // Cleared by exec and by changes of user, so once more here.
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return -errno;
   if (isolation == kIsolationChecker) {
@@ -146,22 +154,26 @@ int inside_open_job(int* pidfd) {
   return pid < 0 ? -errno : pid;
 }
 
-int inside_close_job(int init_pid) {
+int inside_close_job(int init_pid, int64_t* cpu_us) {
   ::kill(init_pid, SIGKILL);
-  while (::waitpid(init_pid, nullptr, 0) < 0) {
+  rusage used = {};
+  while (::wait4(init_pid, nullptr, 0, &used) < 0) {
     if (errno != EINTR) return -errno;
   }
+  *cpu_us = (static_cast<int64_t>(used.ru_utime.tv_sec) + used.ru_stime.tv_sec) * 1000000 + used.ru_utime.tv_usec +
+            used.ru_stime.tv_usec;
   return 0;
 }
 
 const char* inside_enter_job(const InsideJob* job, const char* job_folder) {
+  // A fork has none; without a process namespace nothing else ends it with the zygote.
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return "prctl PDEATHSIG";
   if (job->isolation == kIsolationChecker) return set_limits(*job) ? nullptr : "setrlimit";
   if (::setsid() < 0) return "setsid";
   ::prctl(PR_SET_DUMPABLE, 1);
   if (job->isolation == kIsolationNamespaces) {
     if (const char* failed = enter_file_system(*job)) return failed;
   } else if (job->isolation == kIsolationLandlock || job->isolation == kIsolationNone) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (job_folder && ::chdir(job_folder) != 0) return "chdir to the job's folder";
   }
   if (!set_limits(*job)) return "setrlimit";

@@ -2,7 +2,7 @@
 // ctypes: the only code of ours that runs inside beside the Python files. Depends on libc alone.
 //
 // Namespaces of a job: the zygote unshares its pid namespace, starts the namespace's init (a process that shares the
-// zygote's memory, so nothing is copied, and only sleeps; the kernel reaps its children, since it ignores SIGCHLD) and
+// zygote's memory, so nothing is copied, and only waits for orphans: their CPU time becomes its own) and
 // forks the job as pid 2: as pid 1 a program would survive its own signals. Killing the init kills every process of the
 // job. The job then takes a mount namespace, a fresh /proc and one tmpfs for all that it may write, gives up all
 // privileges, and gets the filter of system calls.
@@ -39,8 +39,8 @@ int inside_begin(uint32_t isolation, char* readable);
 int inside_open_job(int* pidfd);
 // Kills what is left of it and reaps its init. The job's own process must have been reaped before: the kernel lets an
 // init die only after every child has been waited for.
-// Gives 0 or -errno.
-int inside_close_job(int init_pid);
+// Gives 0 or -errno; *cpu_us is the CPU time of the init and of the orphans that it has waited for.
+int inside_close_job(int init_pid, int64_t* cpu_us);
 // In the forked process of a job. Gives null, or the step that failed with errno set; then the process must end.
 // job_folder: landlock mode: the one folder that it may write to.
 const char* inside_enter_job(const struct InsideJob* job, const char* job_folder);

@@ -22,19 +22,9 @@ constexpr uint64_t kRead = kReadFile | LANDLOCK_ACCESS_FS_READ_DIR;
 constexpr uint64_t kAbi1 = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
 constexpr uint64_t kRefer = 1 << 13, kTruncate = 1 << 14, kIoctlDevice = 1 << 15;
 
-const char* const kSystemFolders[] = {"/usr",
-                                      "/lib",
-                                      "/lib64",
-                                      "/bin",
-                                      "/sbin",
-                                      "/etc/ld.so.cache",
-                                      "/etc/alternatives",
-                                      "/proc/self",
-                                      "/dev/zero",
-                                      "/dev/full",
-                                      "/dev/random",
-                                      "/dev/urandom",
-                                      nullptr};
+const char* const kSystemFolders[] = {
+    "/usr",       "/lib",      "/lib64",      "/bin",         "/sbin", "/etc/ld.so.cache", "/etc/alternatives",
+    "/proc/self", "/dev/full", "/dev/random", "/dev/urandom", nullptr};
 
 uint64_t handled_files(int abi) {
   uint64_t rights = kAbi1;

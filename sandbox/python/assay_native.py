@@ -59,28 +59,37 @@ def defect_of_tests(job):
     return None
 
 
-def run_program(job):
-    """(wait status, what came back over the nonce pipe)."""
-    ask, answer = os.pipe(), os.pipe()
+def run_program(job, started):
+    """(wait status, what came back over the nonce pipe). `started()` is called when the program's own code begins; what
+    goes wrong before is an exception."""
+    ask, answer, trouble = os.pipe(), os.pipe(), os.pipe()
     os.write(ask[1], job["nonce"].encode())
     os.close(ask[1])
     pid = os.fork()
     if pid == 0:
         try:
+            failed = os.dup2(trouble[1], 22, False)
             ends = [os.dup2(os.dup(ask[0]), 20), os.dup2(os.dup(answer[1]), 21)]
             os.dup2(ends[0], NONCE_IN)
             os.dup2(ends[1], NONCE_OUT)
-            os.closerange(5, 256)
+            os.closerange(5, failed)
+            os.closerange(failed + 1, 256)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             null = os.open("/dev/null", os.O_RDONLY)
             os.dup2(null, 0)
             for name, value in job["limits"].items():
                 resource.setrlimit(LIMITS[name], (value, value))
             os.execv(job["run"][0], job["run"])
         except BaseException as error:
-            print("cannot start the program: %s" % error, file=sys.stderr, flush=True)
+            os.write(failed, str(error).encode("utf-8", "replace")[:300])
         os._exit(127)
-    os.close(ask[0])
-    os.close(answer[1])
+    for fd in (ask[0], answer[1], trouble[1]):
+        os.close(fd)
+    problem = os.read(trouble[0], 4096).decode("utf-8", "replace")  # ends empty when the program replaced our code
+    if problem:
+        os.waitpid(pid, 0)
+        raise RuntimeError(problem)
+    started()
     _, status = os.waitpid(pid, 0)
     os.set_blocking(answer[0], False)
     try:
@@ -100,6 +109,8 @@ def verdict_of(job, status, came):
             return "timeout", "used up its CPU time"
         return "runtime_error", "killed by %s" % name
     code = os.WEXITSTATUS(status)
+    if str(code) in job["statuses"]:
+        return job["statuses"][str(code)]
     if code != 0:
         return "wrong_answer", "ended with status %d before the tests were through" % code
     if came != job["nonce"]:
@@ -108,25 +119,36 @@ def verdict_of(job, status, came):
 
 
 def run_native(payload, verdict_fd):
-    """`payload`: JSON of {secret, nonce, files: {name: text}, compile: argv or null, compile_s, run: argv, limits}, or
-    for a look at the tests alone {secret, files, check: argv, compile_s, syntax_error: expression or null, absent_name}."""
+    """`payload`: JSON of {secret, nonce, files: {name: text}, compile: argv or null, compile_s, run: argv, limits, statuses:
+    {exit status: [verdict, reason]}}, or for a look at the tests alone {secret, files, check: argv, compile_s, syntax_error:
+    expression or null, absent_name}."""
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program may send it
     os.set_inheritable(verdict_fd, False)
     job = json.loads(payload)
     secret = job.pop("secret")
+    begun = []
+    try:
+        record = native_record(job, lambda compiled: report(verdict_fd, secret, compiled), lambda: begun.append(True))
+    except BaseException as error:
+        what = "%s: %s" % (type(error).__name__, error)
+        record = {"verdict": "runtime_error", "reason": "the program disturbed what runs it: " + what[:300]} if begun else \
+            {"verdict": "sandbox_error", "reason": "the program could not be started: " + what[:300]}
+    report(verdict_fd, secret, record)
+
+
+def native_record(job, tell, started):
+    """The last record of a job."""
     for name, text in job["files"].items():
         with open(name, "wb") as file:
             file.write(text.encode("utf-8", "surrogatepass"))
     if "check" in job:
         defect = defect_of_tests(job)
-        verdict = "sandbox_error" if defect else "pass"
-        report(verdict_fd, secret, {"verdict": verdict, "reason": "the tests do not compile: " + defect[:300] if defect else ""})
-        return
+        return {"verdict": "sandbox_error" if defect else "pass", "reason": "the tests do not compile: " + defect[:300] if defect else ""}
     if job["compile"]:
         problem = compile_program(job["compile"], job["compile_s"])
         if problem:
-            report(verdict_fd, secret, {"verdict": "runtime_error", "reason": problem})
-            return
-        report(verdict_fd, secret, {"compiled": True})
-    verdict, reason = verdict_of(job, *run_program(job))
-    report(verdict_fd, secret, {"verdict": verdict, "reason": reason})
+            return {"verdict": "runtime_error", "reason": problem}
+        tell({"compiled": True})
+    verdict, reason = verdict_of(job, *run_program(job, started))
+    return {"verdict": verdict, "reason": reason}

@@ -92,37 +92,48 @@ class Zygote:
         socket.send_fds(self.control, [b"S"], [handle])
         os.close(handle)
         usage = os.wait4(pid, 0)
+        orphans_us = ctypes.c_int64(0)
         if init:
-            self.library.inside_close_job(init)
-        self.finish(fds, usage[1], usage[2])
+            self.library.inside_close_job(init, ctypes.byref(orphans_us))
+        self.finish(fds, usage[1], usage[2], orphans_us.value)
 
-    def finish(self, fds, status, usage):
+    def finish(self, fds, status, usage, orphans_us=0):
         for fd in fds:
             os.close(fd)
-        times = (int(usage.ru_utime * 1e6), int(usage.ru_stime * 1e6), usage.ru_maxrss) if usage else (0, 0, 0)
+        times = (int(usage.ru_utime * 1e6) + orphans_us, int(usage.ru_stime * 1e6), usage.ru_maxrss) if usage else (0, 0, 0)
         self.control.send(b"D" + DONE.pack(status, *times))
 
     def be_job(self, kind, job, folder, fds):
         """In the forked process; never returns."""
-        status = 0
         try:
             step = self.library.inside_enter_job(job, folder or None)
             if step:
-                self.control.send(b"E" + step + b": " + os.strerror(ctypes.get_errno()).encode())
-                os._exit(1)
-            self.control.close()
+                raise OSError(ctypes.get_errno(), step.decode())
             output, payload, *link = fds
             os.dup2(output, 1)
             os.dup2(output, 2)
             os.close(output)
             with os.fdopen(payload, "rb") as file:
                 text = file.read()
-            link = keep_only(link)
-            start(kind, text, link)
+        except BaseException as error:
+            self.control.send(b"E" + describe_failure(error)[:400].encode("utf-8", "replace"))
+            os._exit(1)
+        status = 0
+        try:
+            self.control.close()
+            start(kind, text, keep_only(link))
         except BaseException:
             status = 1
             sys.excepthook(*sys.exc_info())
         os._exit(status)
+
+
+def describe_failure(error):
+    """Of the set-up of a job: the step and what the kernel said, or what the interpreter lacked."""
+    if isinstance(error, OSError) and error.errno:
+        reason = os.strerror(error.errno)
+        return str(error) if error.strerror == reason else "%s: %s" % (error.strerror, reason)
+    return "%s while its text was read" % type(error).__name__
 
 
 def keep_only(fds):

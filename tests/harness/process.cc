@@ -74,7 +74,7 @@ Finished run_program(const Start& start) {
     const bool late = start.kill_after_s > 0 && elapsed > start.kill_after_s;
     if (!killed && (late || (start.kill_when && start.kill_when()))) {
       killed = true;
-      ::kill(child, SIGKILL);
+      ::kill(child, start.kill_signal);
     }
   }
   ::close(out[0]);

@@ -17,8 +17,9 @@ struct Finished {
 struct Start {
   std::vector<std::string> arguments;              // without the program's name
   std::map<std::string, std::string> environment;  // added to this process's
-  double kill_after_s = 0;                         // SIGKILL then; 0 = never
-  std::function<bool()> kill_when;                 // SIGKILL as soon as it is true; asked every few milliseconds
+  double kill_after_s = 0;                         // kill_signal then; 0 = never
+  int kill_signal = 9;                             // SIGKILL
+  std::function<bool()> kill_when;                 // kill_signal as soon as it is true; asked every few milliseconds
   double interrupt_after_s = 0;                    // SIGINT then; 0 = never
   double terminate_after_s = 0;                    // SIGTERM then; 0 = never
   std::vector<std::string> wrapper;                // command in front, e.g. {"unshare", "-rm", ...}

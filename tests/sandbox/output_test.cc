@@ -28,6 +28,24 @@ TEST_CASE("of long output head and tail are kept, and what is left out is said")
   CHECK_FALSE(output.over());
 }
 
+TEST_CASE("nothing in a program's words moves the cursor or turns the line") {
+  CHECK(escape_controls("raised \r\x1b[2Kpass\n") == "raised \\x0d\\x1b[2Kpass\\x0a");
+  CHECK(escape_controls("a\xC2\x9B"
+                        "2J\xE2\x80\xAE"
+                        "b\x7F\xE2\x80\xA8") == "a\\x9b2J\\u202eb\\x7f\\u2028");
+  CHECK(escape_controls("gr\xC3\xB6\xC3\x9F"
+                        "e \xF0\x9F\x98\x80 \xFF") ==
+        "gr\xC3\xB6\xC3\x9F"
+        "e \xF0\x9F\x98\x80 \xEF\xBF\xBD");
+  OutputKeeper output(1 << 20);
+  const std::string text =
+      "a\xC2\x9B"
+      "b\xE2\x81\xA6"
+      "c\xC3\xA9\n";
+  output.add(text.data(), text.size());
+  CHECK(output.text() == "abc\xC3\xA9\n");
+}
+
 TEST_CASE("output above its limit is noticed, and invalid bytes are replaced") {
   OutputKeeper output(3);
   output.add("ab\xff", 3);

@@ -101,8 +101,8 @@ TEST_CASE("tests that do not compile are never the program's fault, in any langu
       {Language::kCpp, "int sum(int a, int b) {\n  return a + b;",
        "}\n#include <cassert>\nint main() {\n    assert(add(1, 2) == 3);\n}\n", "", Verdict::kRuntimeError},
       {Language::kCpp, "#define assert )(\nint add(int a, int b) {\n  return a + b;",
-       "}\nint main() {\n    assert(add(1, 2) == 3);\n}\n", cpp_stub, Verdict::kRuntimeError},
-      {Language::kCpp, "#define assert )(\nint add(int a, int b) {\n  return a + b;",
+       "}\nint main() {\n    assert(add(1, 2) == 3);\n}\n", cpp_stub, Verdict::kPass},
+      {Language::kCpp, "#define add )(\nint sum(int a, int b) {\n  return a + b;",
        "}\nint main() {\n    assert(add(1, 2) == 3);\n}\n", "", Verdict::kRuntimeError},
       {Language::kCpp, "struct P { int x; };\nP add(int a, int b) {\n  return a +;",
        "}\nint main() {\n    P p = add(1, 2);\n    return p.x;\n}\n", "", Verdict::kRuntimeError},
@@ -136,6 +136,51 @@ TEST_CASE("tests that do not compile are never the program's fault, in any langu
     const bool blamed = out.reason.find("the tests do not compile") == 0;
     CHECK(blamed == (row.verdict == Verdict::kSandboxError));
   }
+}
+
+TEST_CASE("a mode without processes says so to programs in other languages, and blames none") {
+  SandboxOptions options;
+  options.slots = 1;
+  options.unsafe = true;
+  options.strongest = SandboxMode::kLandlock;
+  Sandbox sandbox(options);
+  if (sandbox.mode() != "landlock") {
+    testing::skip("no Landlock here");
+    return;
+  }
+  ProgramJob job = python("function add(a, b) { return a + b; }\n", "if (add(1, 2) !== 3) throw 1;\n", "");
+  for (Language language : {Language::kJavaScript, Language::kBash}) {
+    std::string missing;
+    if (!find_toolchain(language, missing)) continue;
+    job.language = language;
+    const ProgramOutcome out = run_one(sandbox, job);
+    CHECK(out.verdict == Verdict::kSandboxError);
+    CHECK(out.reason.find("needs processes, which mode landlock refuses") != std::string::npos);
+  }
+}
+
+TEST_CASE("what fails before the program starts is no verdict on it") {
+  std::string missing;
+  ProgramJob job = python("echo hello\n", "", "");
+  job.language = Language::kBash;
+  if (!find_toolchain(job.language, missing)) {
+    testing::skip(missing + " is not installed");
+    return;
+  }
+  job.program = "# " + std::string(129 << 20, 'x');  // more than the job's file system holds
+  job.limits.memory_mb = 4096;
+  const ProgramOutcome out = run_one(one_slot(), job);
+  INFO(out.reason);
+  CHECK(out.verdict == Verdict::kSandboxError);
+  CHECK(out.reason.find("could not be started") != std::string::npos);
+}
+
+TEST_CASE("CPU time that is used up between two looks is seen at the end") {
+  ProgramJob job = python(kAdd, kAddTests, "add");
+  job.limits.cpu_s = 0.0005;
+  const ProgramOutcome out = run_one(one_slot(), job);
+  CHECK(out.verdict == Verdict::kTimeout);
+  CHECK(out.reason == "took more than 0.0005 s of CPU time");
 }
 
 TEST_CASE("modules that a task asks for are loaded before the program") {
@@ -289,6 +334,18 @@ TEST_CASE("programs in other languages pass, fail and are told apart") {
        Verdict::kRuntimeError},
       {Language::kCpp, "#include <cassert>\nint add(int a, int b) {\n  for (volatile int i = 0;; i = i + 1) {}",
        cpp_tests, Verdict::kTimeout},
+      {Language::kCpp, "#include <cassert>\nint add(int a, int b) {\n  throw 5;", cpp_tests, Verdict::kRuntimeError},
+      {Language::kCpp, "#include <new>\nint add(int a, int b) {\n  throw std::bad_alloc();", cpp_tests,
+       Verdict::kMemoryLimit},
+      // Asserts that a program puts out of force.
+      {Language::kCpp, "#include <cassert>\n#undef assert\n#define assert(x)\nint add(int a, int b) {\n  return 0;",
+       cpp_tests, Verdict::kWrongAnswer},
+      {Language::kCpp, "#define NDEBUG\n#include <cassert>\nint add(int a, int b) {\n  return 0;", cpp_tests,
+       Verdict::kWrongAnswer},
+      {Language::kJavaScript,
+       "const a = require('assert');\nfor (const k of Object.keys(a)) try { a[k] = () => {}; } catch (e) {}\n"
+       "function add(a, b) {\n  return 0;\n}",
+       js_tests, Verdict::kWrongAnswer},
       {Language::kJavaScript, "function add(a, b) {\n  return a + b;\n}", js_tests, Verdict::kPass},
       {Language::kJavaScript, "function add(a, b) {\n  return a * b;\n}", js_tests, Verdict::kWrongAnswer},
       {Language::kJavaScript, "function add(a, b) {\n  process.exit(0);\n}", js_tests, Verdict::kRuntimeError},
