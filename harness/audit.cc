@@ -302,6 +302,37 @@ void look_up_in_training_text(ResultsDb& db, const TaskRegistry& registry, const
   }
 }
 
+namespace {
+
+// Tasks whose word problems were asked with other numbers.
+std::set<std::string> changeable_bases(const TaskRegistry& registry, const std::string& label, ResultsDb& db,
+                                       const std::optional<AuditScope>& scope) {
+  std::set<std::string> bases;
+  for (const auto& [unused, place] : newest_forms(db, registry, label, scope)) {
+    const Task& form = *place.second;
+    if (form.convention == std::string(kAuditPrefix) + "unchanged") bases.insert(form.form_of->key());
+  }
+  return bases;
+}
+
+// How many of the task's own items stand in the database, at most the scope's limit; whoever asked them. 0: none.
+int64_t count_problems(ResultsDb& db, const Task& base, const std::string& label,
+                       const std::optional<AuditScope>& scope) {
+  int64_t most = 0;
+  for (const StoredRun& run : db.find_runs(label)) {
+    for (const TaskRecord& record : db.tasks_of(run.id)) {
+      if (record.is_group || record.task != base.name || record.convention != base.convention) continue;
+      const int64_t limit = run.settings.value("limit", int64_t{0}), wanted = scope ? scope->limit : 0;
+      if (limit != 0 && (wanted == 0 || wanted > limit)) continue;  // asked fewer than the audit looked at
+      const int64_t items = static_cast<int64_t>(db.item_identities(run.id, base.name, base.convention).size());
+      most = std::max(most, wanted == 0 ? items : std::min(items, wanted));
+    }
+  }
+  return most;
+}
+
+}  // namespace
+
 AuditSubject audit_subject(ResultsDb& db, const TaskRegistry& registry, const std::string& label,
                            const std::optional<AuditScope>& scope) {
   std::map<std::string, AuditPart> parts;
@@ -311,6 +342,10 @@ AuditSubject audit_subject(ResultsDb& db, const TaskRegistry& registry, const st
     part.language = form->form_of->audit->language;
     auto& answers = part.forms[form->convention.substr(std::string(kAuditPrefix).size())];
     for (AuditAnswer& answer : answers_in(db, run, *form)) answers.push_back(std::move(answer));
+  }
+  for (const std::string& key : changeable_bases(registry, label, db, scope)) {
+    const Task& base = *registry.find_task(key);
+    parts[base.audit->language].problems += count_problems(db, base, label, scope);
   }
   AuditSubject subject;
   subject.label = label;

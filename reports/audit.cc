@@ -626,6 +626,39 @@ const AuditPart* part_in(const std::optional<AuditSubject>& subject, const std::
   return nullptr;
 }
 
+std::set<std::string> items_in(const AuditPart& part, const std::string& form) {
+  std::set<std::string> items;
+  for (const AuditAnswer& answer : answers_of(part, form)) items.insert(answer.item);
+  return items;
+}
+
+// By reason, as the answers show it: an item with options that is asked in one order has options that speak of each
+// other; another one that is not asked as cloze has a question that means nothing without them.
+void count_left_out(const AuditPart& part, AuditResult& result) {
+  std::map<std::string, int> orders, options;
+  for (const AuditAnswer& answer : answers_of(part, "orders")) {
+    ++orders[answer.item], options[answer.item] = answer.options;
+  }
+  const std::set<std::string> cloze = items_in(part, "cloze");
+  int64_t bound = 0, needed = 0;
+  for (const auto& [item, count] : orders) {
+    const bool is_bound = count == 1 && options[item] > 1;
+    bound += is_bound;
+    needed += !is_bound && !cloze.empty() && !cloze.count(item);
+  }
+  const int64_t all = static_cast<int64_t>(orders.size());
+  auto add = [&](const char* reason, const char* from, int64_t items, int64_t of) {
+    if (items > 0) result.left_out.push_back({part.language, reason, from, items, of});
+  };
+  add("options that speak of each other (\"all of the above\")", "other orders, cloze, open, turned options", bound,
+      all);
+  add("a question that means nothing without its options", "cloze, open", needed, all);
+  if (part.problems > 0) {
+    const int64_t changed = static_cast<int64_t>(items_in(part, "unchanged").size());
+    add("numbers that can't be changed safely", "other numbers", part.problems - changed, part.problems);
+  }
+}
+
 std::string sentence_of(const AuditResult& result, const std::vector<std::string>& reasons) {
   const std::string beside = result.against.empty() ? "" : " since " + result.against;
   switch (result.verdict) {
@@ -668,6 +701,7 @@ AuditResult audit(const AuditSubject& subject, const std::optional<AuditSubject>
     one.run();
     reasons.insert(reasons.end(), one.reasons().begin(), one.reasons().end());
     decidable = decidable || one.decidable();
+    count_left_out(part, result);
   }
   held_out_tests(subject, against, rules, result);
   result.verdict = !reasons.empty() ? AuditVerdict::kDecorated
@@ -712,10 +746,19 @@ Json to_json(const AuditResult& result) {
                      {"contamination", test.contamination},
                      {"what", test.what}});
   }
+  Json left_out = Json::array();
+  for (const AuditLeftOut& left : result.left_out) {
+    left_out.push_back({{"language", left.language},
+                        {"reason", left.reason},
+                        {"from", left.from},
+                        {"items", left.items},
+                        {"of", left.of}});
+  }
   return {{"checkpoint", result.checkpoint},
           {"against", result.against.empty() ? Json(nullptr) : Json(result.against)},
           {"verdict", to_string(result.verdict)},
           {"sentence", result.sentence},
+          {"left_out", std::move(left_out)},
           {"tests", std::move(tests)}};
 }
 
@@ -738,9 +781,14 @@ std::string render_audit(const AuditResult& result) {
                                                : "",
                           test.what});
   }
-  return fmt::format("{}\n\n{}\neffects in points of {}\nverdict: {}\n", result.sentence, table.plain(),
+  std::string left_out;
+  for (const AuditLeftOut& left : result.left_out) {
+    left_out += fmt::format("left out ({}): {} of {} items with {}: not in {}\n", left.language, left.items, left.of,
+                            left.reason, left.from);
+  }
+  return fmt::format("{}\n\n{}\neffects in points of {}\n{}verdict: {}\n", result.sentence, table.plain(),
                      result.from_published ? "a hundred, as published" : "ability: 0 = guessing, 100 = always right",
-                     to_string(result.verdict));
+                     left_out, to_string(result.verdict));
 }
 
 }  // namespace assay

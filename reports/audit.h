@@ -68,6 +68,7 @@ struct AuditPart {
   // Items whose words were looked for in a training text (reports/ngram_overlap.h), and whether they stand there.
   // Empty: no text was given.
   std::map<std::string, bool> in_training_text;
+  int64_t problems = 0;  // word problems that were looked at for numbers to change; 0: not known
 };
 // What a checkpoint scored on an exam that cannot have been practised, and on public benchmarks of the same skill.
 struct AuditGrade {
@@ -110,6 +111,12 @@ struct AuditTest {
   bool contamination = false;   // points to items that were learned; decides nothing
 };
 
+// Items that a form could not ask.
+struct AuditLeftOut {
+  std::string language, reason, from;  // from: which forms lack them
+  int64_t items = 0, of = 0;
+};
+
 enum class AuditVerdict { kDecorated, kNotShown, kTooFew };
 const char* to_string(AuditVerdict verdict);  // "decorated", "not_shown", "too_few"
 
@@ -118,7 +125,8 @@ struct AuditResult {
   AuditVerdict verdict = AuditVerdict::kTooFew;
   std::string sentence;
   std::vector<AuditTest> tests;  // the deciding ones first, by language
-  bool from_published = false;   // effects are differences of published scores, not of ability
+  std::vector<AuditLeftOut> left_out;
+  bool from_published = false;  // effects are differences of published scores, not of ability
 };
 
 // Parts of `against` are matched by language; comparisons use the items that both answered.
@@ -127,7 +135,7 @@ AuditResult audit(const AuditSubject& subject, const std::optional<AuditSubject>
 // The part of the items that a draw with this seed keeps: each with probability `share`, by a stable hash of its id.
 AuditSubject sampled(const AuditSubject& subject, double share, uint64_t seed);
 
-// {checkpoint, against, verdict, sentence, tests: [{name, null, effect, ci95, p, n, language, found, what}]}
+// docs/formats/audit.md has the fields.
 Json to_json(const AuditResult& result);
 std::string render_audit(const AuditResult& result);
 

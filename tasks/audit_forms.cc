@@ -153,7 +153,9 @@ Task make_form(const std::shared_ptr<const Task>& base, const Form& form) {
     task.doc_to_choice = column("audit_choices");
     task.doc_to_target = column("audit_gold");
     task.metrics = {{.metric = form.shape == Shape::kCloze ? "acc_bytes" : "acc"}};
-    if (form.shape != Shape::kCloze) task.description = base->description;
+    // A description with the item's own text (a passage) says again what the question has.
+    const bool of_item = base->description.find("{{") != std::string::npos;
+    if (form.shape != Shape::kCloze && !of_item) task.description = base->description;
   }
   task.target_delimiter = whole_texts ? "" : (form.reworded ? wording.reworded : wording.exam).delimiter;
   return task;
@@ -248,6 +250,12 @@ Document written(const Form& form, const WordingOf& words, const Document& docum
   return out;
 }
 
+// What is asked, without the passage that it is asked about.
+std::string asked_part(const Task& base, const std::string& question) {
+  const size_t end = base.cluster.empty() ? std::string::npos : question.rfind("\n\n");
+  return end == std::string::npos ? question : question.substr(end + 2);
+}
+
 // The item as one text, as it stands in the file and with its options turned by half their number.
 void add_turned(const Document& document, const WordingOf& words, Item item, std::vector<Document>& out) {
   Document& own = out.emplace_back(document);
@@ -307,6 +315,8 @@ std::vector<Task> audit_forms(const Task& task) {
   for (const Form& form : kForms) {
     const bool problem = !task.audit->solution.empty();
     if (is_for_problems(form) != problem) continue;
+    // Questions on one passage stand in an order of their own that anyone may find likelier.
+    if (form.shape == Shape::kSequence && !task.cluster.empty()) continue;
     forms.push_back(problem && !is_min_k(form) ? make_problem_form(base, form) : make_form(base, form));
   }
   return forms;
@@ -368,7 +378,7 @@ std::vector<Document> form_documents(const Task& form_task, std::vector<Document
       continue;
     }
     const bool bare = form.shape == Shape::kCloze || form.shape == Shape::kOpen;
-    if (items && bare && needs_its_options(item.question)) continue;
+    if (items && bare && needs_its_options(asked_part(base, item.question))) continue;
     if (items && bare && fixed) continue;
     const size_t orders = items && form.all_orders && !fixed ? item.options.size() : 1;
     for (size_t order = 0; order < orders; ++order) out.push_back(written(form, wording, documents[i], item, order));

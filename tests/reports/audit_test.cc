@@ -305,6 +305,29 @@ TEST_CASE("no two ordinary models of the published tables are called decorated, 
   CHECK(of_practised > 0);
 }
 
+TEST_CASE("items that were left out are counted by reason") {
+  AuditPart part;
+  part.language = "en";
+  for (int i = 0; i < 10; ++i) {
+    const std::string item = std::to_string(i);
+    const bool bound = i < 3, needs_options = i >= 3 && i < 5;
+    for (int order = 0; order < (bound ? 1 : 4); ++order) part.forms["orders"].push_back({item, order, 4, 1.0, "A"});
+    if (!bound && !needs_options) part.forms["cloze"].push_back({item, 0, 4, 1.0, "x"});
+    if (i < 4) part.forms["unchanged"].push_back({"p" + item, 0, 0, 1.0, ""});
+  }
+  part.problems = 7;
+  const AuditResult result = audit({"c", {part}, {}}, std::nullopt, {});
+  REQUIRE(result.left_out.size() == 3);
+  const Json json = to_json(result)["left_out"];
+  CHECK(json[0]["items"] == 3);
+  CHECK(json[0]["of"] == 10);
+  CHECK(json[1]["items"] == 2);
+  CHECK(json[2]["items"] == 3);
+  CHECK(json[2]["of"] == 7);
+  CHECK_THAT(render_audit(result),
+             Catch::Contains("left out (en): 3 of 10 items with options that speak of each other"));
+}
+
 TEST_CASE("the JSON form has the agreed keys") {
   std::mt19937_64 random(1);
   const AuditSubject before = simulate("b", {0.4, 0, 0}, 200, random),

@@ -1,5 +1,6 @@
 #include "tasks/audit_forms.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "tasks/documents.h"
@@ -186,6 +187,62 @@ TEST_CASE("an audit block that lacks a part, or has an unknown language, is name
   CHECK_THROWS_WITH(load_task_file(no_options), Catch::Contains("a.yaml:9") && Catch::Contains("`options` is missing"));
   const std::string language = folder.write("b.yaml", head + "audit: {question: q, options: [x, y], language: fr}\n");
   CHECK_THROWS_WITH(load_task_file(language), Catch::Contains("is en or zh"));
+}
+
+TEST_CASE(
+    "the report's exams can be audited, CMMLU of its Table 13 among them; passages without the order of their "
+    "questions") {
+  const TaskRegistry registry = load_registry({});
+  for (const char* name :
+       {"cmmlu_agronomy", "ceval_law", "mmlu_anatomy", "arc_easy", "openbookqa", "race_high", "c3"}) {
+    const Task* task = registry.find_task(std::string(name) + "@deepseek");
+    INFO(name);
+    REQUIRE(task);
+    REQUIRE(task->audit);
+    const std::vector<Task> forms = audit_forms(*task);
+    const bool sequence = std::any_of(forms.begin(), forms.end(), [](const Task& form) {
+      return form.convention == std::string(kAuditPrefix) + "sequence";
+    });
+    CHECK(sequence == task->cluster.empty());
+  }
+}
+
+TEST_CASE("a passage is shown once, and does not decide whether its question needs the options") {
+  testing::TemporaryFolder folder;
+  folder.write(
+      "test.csv",
+      "\"All of the following is about Ann, who lives in Rome.\",Where does Ann live?,Rome,Paris,Berlin,Madrid,A\n"
+      "\"All of the following is about Ann, who lives in Rome.\",Which of the following is true?,w,x,y,z,A\n");
+  folder.write("exam.yaml", R"(
+task: exam
+convention: own
+data:
+  format: csv
+  columns: [passage, question, A, B, C, D, answer]
+  files: {test: test.csv}
+test_split: test
+cluster: passage
+output_type: multiple_choice
+description: "{{passage}}\n\n"
+doc_to_text: "{{question}}"
+doc_to_choice: ["{{A}}", "{{B}}", "{{C}}", "{{D}}"]
+doc_to_target: "{{['A', 'B', 'C', 'D'].index(answer)}}"
+audit: {question: "{{passage}}\n\n{{question}}", options: ["{{A}}", "{{B}}", "{{C}}", "{{D}}"], language: en}
+)");
+  const TaskRegistry registry = load_registry({folder.path()});
+  auto prompts_of = [&](const char* form) {
+    const Task* task = registry.find_task(std::string("exam@audit-") + form);
+    REQUIRE(task);
+    const auto documents = load_documents(*task, "test", DataRoot());
+    return render_prompts(*task, documents, {}, {});
+  };
+  const std::vector<Prompt> orders = prompts_of("orders"), cloze = prompts_of("cloze");
+  const std::string& text = orders.at(0).context;
+  const size_t first = text.find("who lives in Rome");
+  REQUIRE(first != std::string::npos);
+  CHECK(text.find("who lives in Rome", first + 1) == std::string::npos);
+  CHECK(cloze.size() == 1);
+  CHECK(cloze.at(0).context.find("Where does Ann live?") != std::string::npos);
 }
 
 }  // namespace
