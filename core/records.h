@@ -131,12 +131,24 @@ struct Score {
   std::string filter;  // name of the extraction pipeline, "none" where there is none
   Outcome outcome = Outcome::kScored;
   double value = 0;
-  double weight = 1;      // bits_per_byte: bytes of the text; else 1
+  double weight = 1;      // bits_per_byte: bytes of the text; mcc and f1 of choices: choice_pair(); else 1
   std::string extracted;  // the answer as extracted, for people
   std::string gold;       // the gold answer, for people
   // Items of one cluster are not independent (one passage, one stem); empty: on its own.
   std::string cluster;
 };
+
+// The gold choice and the one that the model chose, as the one number that a score can carry.
+inline constexpr int kMostChoices = 1 << 20;
+inline double choice_pair(int gold, int chosen) {
+  return static_cast<double>(gold) * kMostChoices + chosen;
+}
+inline int gold_of_pair(double pair) {
+  return static_cast<int>(pair / kMostChoices);
+}
+inline int chosen_of_pair(double pair) {
+  return static_cast<int>(pair - static_cast<double>(gold_of_pair(pair)) * kMostChoices);
+}
 
 // Identity of a request: hash over everything that can change its answer, and of nothing else.
 //   model_identity: BackendInfo::identity (weights, tokenizer, numerics)

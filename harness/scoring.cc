@@ -24,11 +24,8 @@ const MetricSpec& spec_of(const Task& task, const std::string& metric) {
   ASSAY_ASSERT(false, "a score's metric is one of its task's");
 }
 
-std::string aggregation_of(const MetricSpec& spec) {
-  if (!spec.aggregation.empty()) return spec.aggregation;
-  const MetricInfo* info = find_metric(spec.metric);
-  ASSAY_ASSERT(info, "load_registry lets only known metrics through");
-  return info->aggregation;
+std::string aggregation_of(const Task& task, const MetricSpec& spec) {
+  return spec.aggregation.empty() ? default_aggregation(spec.metric, task.output_type) : spec.aggregation;
 }
 
 // What aggregate_scores reads of a score.
@@ -124,7 +121,7 @@ TaskScores score_task(const Task& task, const ItemSource& items) {
   }
   for (const std::vector<Score>& column : by_metric(out.by_position)) {
     const MetricSpec& spec = spec_of(task, column.front().metric);
-    out.aggregates.push_back(aggregate_scores(column, aggregation_of(spec), spec.higher_is_better));
+    out.aggregates.push_back(aggregate_scores(column, aggregation_of(task, spec), spec.higher_is_better));
   }
   return out;
 }

@@ -22,11 +22,14 @@ struct Aggregate {
   int64_t missing = 0;   // never answered: not in the value
 };
 
-// `aggregation`: mean | bits_per_byte | byte_perplexity | word_perplexity | perplexity. `scores`: all of one metric and
-// filter; the error takes scores of one cluster together (reports/clusters.h). Throws Error(kInput) for an unknown
-// aggregation.
+// `aggregation`: mean | bits_per_byte | byte_perplexity | word_perplexity | perplexity | matthews_corrcoef | f1.
+// `scores`: all of one metric and filter; the error takes scores of one cluster together (reports/clusters.h). Throws
+// Error(kInput) for an unknown aggregation.
 //   bits_per_byte     sum(value) / sum(weight): value = bits of a document, weight = its bytes
 //   *_perplexity      exp(sum(value) / sum(weight)), value in nats, with the error of the delta method
+//   matthews_corrcoef, f1   weight = choice_pair() (core/records.h). Gorodkin's coefficient for any number of choices;
+//                     F1 of choice 1 against all others. 0 where the formula has no value. The error is the spread of
+//                     1000 resamples of the independent units, the same ones every time.
 Aggregate aggregate_scores(const std::vector<Score>& scores, const std::string& aggregation, bool higher_is_better);
 
 // by_size: weights are the members' item counts (mean over items), else every member weighs the same.

@@ -35,7 +35,8 @@ const MetricInfo kMetrics[] = {
     {"likelihood", "mean", true, {kChoice}},
     {"brier_score", "mean", false, {kChoice}},
     {"exact_match", "mean", true, {kChoice, kAnswer}},
-    {"f1", "mean", true, {kAnswer}},
+    {"f1", "mean", true, {kChoice, kAnswer}},
+    {"mcc", "matthews_corrcoef", true, {kChoice}},
     {"pass@1", "mean", true, {kAnswer}},
     {"pass@10", "mean", true, {kAnswer}},
     {"pass@100", "mean", true, {kAnswer}},
@@ -150,6 +151,11 @@ std::string joined(const std::vector<std::string>& texts) {
   return all;
 }
 
+// Numbers of all items together: what an item was and what it was taken for.
+bool is_over_choices(const std::string& metric) {
+  return metric == "mcc" || metric == "f1";
+}
+
 void score_choices(const Task& task, const Prompt& prompt, const std::vector<const Response*>& parts,
                    std::vector<Score>& out) {
   ASSAY_ASSERT(prompt.gold_index >= 0 && prompt.gold_index < static_cast<int>(prompt.choices.size()),
@@ -158,6 +164,8 @@ void score_choices(const Task& task, const Prompt& prompt, const std::vector<con
   for (size_t m = 0; m < task.metrics.size(); ++m) {
     const auto values = comparable_scores(scores, prompt, normalization_of(task.metrics[m]));
     out[m].value = choice_value(task.metrics[m], prompt, scores, values);
+    if (is_over_choices(task.metrics[m].metric))
+      out[m].weight = choice_pair(prompt.gold_index, static_cast<int>(first_largest(values)));
     out[m].extracted = prompt.choices[first_largest(values)];
     out[m].gold =
         prompt.golds.size() > 1 ? joined(prompt.golds) : prompt.choices[static_cast<size_t>(prompt.gold_index)];
@@ -457,6 +465,12 @@ const MetricInfo* find_metric(const std::string& name) {
   return nullptr;
 }
 
+std::string default_aggregation(const std::string& metric, OutputType type) {
+  if (metric == "f1" && type == OutputType::kMultipleChoice) return "f1";
+  const MetricInfo* info = find_metric(metric);
+  return info ? info->aggregation : "";
+}
+
 bool is_pass_at(const std::string& metric) {
   return starts_with(metric, "pass@");
 }
@@ -466,6 +480,12 @@ std::string metric_defect(const MetricSpec& metric, OutputType type) {
   if (!info) return "unknown metric '" + metric.metric + "'";
   if (std::find(info->output_types.begin(), info->output_types.end(), type) == info->output_types.end())
     return "metric '" + metric.metric + "' does not exist for this output_type";
+  const bool over_items = type == OutputType::kMultipleChoice && is_over_choices(metric.metric);
+  if (over_items && !metric.aggregation.empty() && metric.aggregation != default_aggregation(metric.metric, type))
+    return "metric '" + metric.metric + "' is a number of all items: its aggregation is " +
+           default_aggregation(metric.metric, type);
+  if (!over_items && (metric.aggregation == "f1" || metric.aggregation == "matthews_corrcoef"))
+    return "aggregation '" + metric.aggregation + "' is of metric f1 or mcc of multiple_choice";
   if (metric.normalization && type != OutputType::kMultipleChoice) return "normalization is for multiple choice";
   const auto& known = known_options(type == OutputType::kMultipleChoice ? "" : metric.metric);
   for (const auto& [key, value] : metric.options.items()) {

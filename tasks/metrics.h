@@ -8,6 +8,7 @@
 //     acc_uncond, acc_mutual_info   ... minus the log-probability after the task's neutral context
 //     exact_match      1 when the gold continuation is the greedy one
 //     likelihood       probability of the gold choice among the choices (softmax of log-probabilities)
+//     mcc, f1          1 when the best choice is the gold one; the number is made of gold and best choices of all items
 //     brier_score      squared distance of that distribution from the gold one, summed over choices
 //   loglikelihood
 //     acc              1 when the target is the greedy continuation
@@ -49,6 +50,7 @@ std::vector<Score> score_item(const Task& task, const Prompt& prompt,
 //   mean             mean of values, standard error sd/sqrt(n)
 //   bits_per_byte    sum(value) / sum(weight) over documents, error by the ratio estimator
 //   byte_perplexity, word_perplexity, perplexity   exp(sum(value) / sum(weight))
+//   matthews_corrcoef, f1   of gold and best choices; f1 of the second choice (number 1); error by the bootstrap
 struct MetricInfo {
   std::string name;         // "acc"
   std::string aggregation;  // default
@@ -56,6 +58,8 @@ struct MetricInfo {
   std::vector<OutputType> output_types;  // where it makes sense
 };
 const MetricInfo* find_metric(const std::string& name);
+// Of a metric where its task does not say another; empty for an unknown one.
+std::string default_aggregation(const std::string& metric, OutputType type);
 
 // Metrics of programs that are run, "pass@k": scored by tasks/programs.h.
 bool is_pass_at(const std::string& metric);

@@ -58,8 +58,8 @@ constexpr std::array<std::pair<const char*, Normalization>, 5> kNormalizations =
     {"unconditional", Normalization::kUnconditional},
 }};
 
-constexpr std::array<const char*, 5> kAggregations = {"mean", "bits_per_byte", "byte_perplexity", "word_perplexity",
-                                                      "perplexity"};
+constexpr std::array<const char*, 7> kAggregations = {
+    "f1", "matthews_corrcoef", "mean", "bits_per_byte", "byte_perplexity", "word_perplexity", "perplexity"};
 
 std::vector<std::string> default_metrics(OutputType type) {
   switch (type) {

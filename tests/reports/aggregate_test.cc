@@ -37,6 +37,25 @@ TEST_CASE("a number says how many of its items are independent, a group's all it
   CHECK(aggregate_group({clustered, plain}, true).units == 5);
 }
 
+// Values and errors of scikit-learn 1.x; its error is the spread of 2000 resamples.
+TEST_CASE("Matthews' coefficient and F1 are made of gold and chosen choices") {
+  const auto of = [](const std::vector<int>& gold, const std::vector<int>& chosen, const char* aggregation, int times) {
+    std::vector<Score> scores;
+    for (int i = 0; i < times; ++i)
+      for (size_t k = 0; k < gold.size(); ++k)
+        scores.push_back(scored(gold[k] == chosen[k] ? 1 : 0, choice_pair(gold[k], chosen[k])));
+    return aggregate_scores(scores, aggregation, true).estimate;
+  };
+  CHECK(of({1, 0, 1, 1, 0, 2}, {1, 0, 0, 1, 1, 2}, "matthews_corrcoef", 1).value == Approx(0.454545).epsilon(1e-5));
+  const std::vector<int> gold = {1, 0, 1, 1, 0, 0}, chosen = {1, 0, 0, 1, 1, 0};
+  CHECK(of(gold, chosen, "matthews_corrcoef", 20).value == Approx(1.0 / 3));
+  CHECK(of(gold, chosen, "f1", 20).value == Approx(2.0 / 3));
+  CHECK(*of(gold, chosen, "matthews_corrcoef", 20).stderr_ == Approx(0.0876).epsilon(0.1));
+  CHECK(*of(gold, chosen, "f1", 20).stderr_ == Approx(0.0499).epsilon(0.1));
+  CHECK(of({0, 0}, {0, 0}, "matthews_corrcoef", 1).value == 0);
+  CHECK(of({0, 0}, {0, 0}, "f1", 1).value == 0);
+}
+
 TEST_CASE("one item gives a value without an error") {
   CHECK_FALSE(aggregate_scores({scored(1)}, "mean", true).estimate.stderr_.has_value());
 }

@@ -132,6 +132,27 @@ TEST_CASE("the reversed form compares one continuation after each context") {
   CHECK(score_item(task, prompt, {choices({said(-6, 3)}), choices({said(-9, 3)})})[0].extracted == "So Ann");
 }
 
+TEST_CASE("mcc and f1 of choices carry what an item was and what it was taken for") {
+  const Task task = task_with(OutputType::kMultipleChoice, {metric("mcc"), metric("f1")});
+  const auto scores = score_item(task, choice_prompt({"no", "yes"}, 1), {choices({said(-1, 1), said(-2, 1)})});
+  REQUIRE(scores.size() == 2);
+  for (const Score& score : scores) {
+    CHECK(score.value == 0);
+    CHECK(gold_of_pair(score.weight) == 1);
+    CHECK(chosen_of_pair(score.weight) == 0);
+  }
+  CHECK(default_aggregation("f1", OutputType::kMultipleChoice) == "f1");
+  CHECK(default_aggregation("f1", OutputType::kGenerate) == "mean");
+  CHECK(default_aggregation("mcc", OutputType::kMultipleChoice) == "matthews_corrcoef");
+  MetricSpec averaged = metric("mcc");
+  averaged.aggregation = "mean";
+  CHECK(metric_defect(averaged, OutputType::kMultipleChoice) ==
+        "metric 'mcc' is a number of all items: its aggregation is matthews_corrcoef");
+  MetricSpec text = metric("f1");
+  text.aggregation = "f1";
+  CHECK(metric_defect(text, OutputType::kGenerate) != "");
+}
+
 TEST_CASE("likelihood and brier score come from the softmax over choices") {
   const Task task = task_with(OutputType::kMultipleChoice, {metric("likelihood"), metric("brier_score")});
   const auto scores =
