@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "core/error.h"
 #include "core/json.h"
@@ -97,6 +98,7 @@ JudgeConfig judge_of(const RunConfig& config) {
   judge.backend.http.base_url = config.judge.backend.http.base_url;
   judge.backend.http.key_variable = config.judge.backend.http.key_variable;
   judge.backend.http.key_file = config.judge.backend.http.key_file;
+  judge.backend.http.model_url = config.backend.http.base_url;
   return judge;
 }
 
@@ -113,23 +115,25 @@ void check_judging(const RunConfig& config) {
   check_judge(judge_of(config));
 }
 
-// Judges the run where the command names a judge; false when words are left.
-bool judge_fresh_run(const RunConfig& config, int64_t run_id) {
+// Judges the run where the command names a judge; false when words are left. `purse`: of the whole command.
+bool judge_fresh_run(const RunConfig& config, int64_t run_id, std::optional<JudgePurse>& purse) {
   if (config.judge.judge.empty()) return true;
   const JudgeConfig judge = judge_of(config);
   auto db = ResultsDb::open(config.places.db, ResultsDb::Mode::kReadWrite);
   const std::unique_ptr<Backend> backend = open_judge(judge);
+  if (!purse) purse.emplace(open_purse(judge, *backend));
   for (const StoredRun& stored : db->find_runs(std::to_string(run_id))) {
-    if (stored.id == run_id) return judge_stored_run(*db, stored, config.places.include, *backend, judge).left == 0;
+    if (stored.id == run_id)
+      return judge_stored_run(*db, stored, config.places.include, *backend, judge, *purse).left == 0;
   }
   return false;
 }
 
-RunOutcome run_and_judge(const RunConfig& config) {
+RunOutcome run_and_judge(const RunConfig& config, std::optional<JudgePurse>& purse) {
   RunOutcome outcome = run(config, g_cancelled);
   note(outcome_line(outcome, config.places.db));
   if (const std::string events = events_line(outcome.stats); !events.empty()) note(events);
-  if (!g_cancelled) outcome.complete = judge_fresh_run(config, outcome.run) && outcome.complete;
+  if (!g_cancelled) outcome.complete = judge_fresh_run(config, outcome.run, purse) && outcome.complete;
   return outcome;
 }
 
@@ -140,7 +144,8 @@ int compare_system_prompt_command(const RunConfig& config) {
   plain.system_prompt_file.clear();
   const std::string name = config.name.empty() ? config.model.substr(config.model.find_last_of("/:") + 1) : config.name;
   plain.name = name, with.name = name + "+system";
-  const RunOutcome first = run_and_judge(plain), second = run_and_judge(with);
+  std::optional<JudgePurse> purse;
+  const RunOutcome first = run_and_judge(plain, purse), second = run_and_judge(with, purse);
   auto db = ResultsDb::open(config.places.db, ResultsDb::Mode::kReadOnly);
   const std::vector<SystemPromptRow> rows = compare_system_prompt(*db, first.run, second.run);
   if (config.json) {
@@ -154,7 +159,8 @@ int compare_system_prompt_command(const RunConfig& config) {
 int run_command(const RunConfig& config) {
   check_judging(config);
   if (config.compare_system_prompt) return compare_system_prompt_command(config);
-  const RunOutcome outcome = run_and_judge(config);
+  std::optional<JudgePurse> purse;
+  const RunOutcome outcome = run_and_judge(config, purse);
   if (config.json) {
     print_json(outcome_json(outcome));
   } else {

@@ -64,13 +64,25 @@ void for_each_answer(ResultsDb& db, const GradeOptions& options, Use&& use) {
     throw_input("--task " + options.task, "no stored run has answers of such a task", "`assay report` lists tasks");
 }
 
+// What the answer answers: the whole conversation so far where there is one.
+std::string prompt_of(const StoredItem& item, size_t part) {
+  if (part == 0) return item.prompt.context;
+  std::string text = "[User]\n" + item.prompt.context;
+  for (size_t turn = 0; turn < part; ++turn) {
+    const auto& response = item.responses.at(turn);
+    text += "\n\n[Assistant]\n" + (response && !response->texts.empty() ? response->texts.front().text : "") +
+            "\n\n[User]\n" + item.prompt.next_turns.at(turn);
+  }
+  return text;
+}
+
 int export_command(const GradeOptions& options) {
   auto db = ResultsDb::open(options.places.db, ResultsDb::Mode::kReadOnly);
   std::string rows;
   std::set<std::string> seen;
   for_each_answer(*db, options, [&](const std::string& task, const StoredItem& item, size_t part) {
     if (!seen.insert(task + item.request_hashes[part]).second) return;
-    const std::string prompt = part == 0 ? item.prompt.context : item.prompt.next_turns.at(part - 1);
+    const std::string prompt = prompt_of(item, part);
     rows += dump_json({{"id", item.request_hashes[part]},
                        {"task", task},
                        {"item", item.prompt.item_id},
@@ -112,9 +124,9 @@ struct UnknownLabels {
   std::string first, judge;
 };
 
-UnknownLabels find_unknown(ResultsDb& db, const GradeOptions& options, const std::vector<Grade>& grades,
-                           const std::map<std::string, Prompt>& prompts) {
-  std::map<std::string, std::string> judges;  // by task
+// Protocols by task.
+std::map<std::string, std::string> judges_of(ResultsDb& db, const GradeOptions& options) {
+  std::map<std::string, std::string> judges;
   for (const StoredRun& run : db.find_runs(options.run)) {
     const TaskRegistry registry = load_registry_of(run, options.places.include);
     for (const TaskRecord& record : db.tasks_of(run.id)) {
@@ -122,6 +134,11 @@ UnknownLabels find_unknown(ResultsDb& db, const GradeOptions& options, const std
       if (task && !task->judge.empty()) judges[task->key()] = task->judge;
     }
   }
+  return judges;
+}
+
+UnknownLabels find_unknown(const std::map<std::string, std::string>& judges, const std::vector<Grade>& grades,
+                           const std::map<std::string, Prompt>& prompts) {
   UnknownLabels unknown;
   for (const Grade& grade : grades) {
     const auto judge = judges.find(grade.task);
@@ -133,11 +150,24 @@ UnknownLabels find_unknown(ResultsDb& db, const GradeOptions& options, const std
   return unknown;
 }
 
-// Of each pair of annotators. `items`: request hash -> item.
-std::vector<Agreement> agreements(const std::string& task, const std::vector<Grade>& grades,
-                                  const std::map<std::string, std::string>& items) {
+// A label as its protocol reads it ("Safe" is "safe", "7.0" is "7"); one that it does not know stays as it is. Null
+// protocol: the task has none.
+std::string read_label(const JudgeProtocol* protocol, const Prompt& prompt, const std::string& label) {
+  if (!protocol) return label;
+  const JudgeWord word = read_label_of_person(*protocol, prompt, label);
+  if (!word.score) return label;
+  return protocol->few_labels ? word.label : fmt::format("{}", *word.score);
+}
+
+// Of each pair of annotators.
+std::vector<Agreement> agreements(const std::string& task, const JudgeProtocol* protocol,
+                                  const std::vector<Grade>& grades, const std::map<std::string, Prompt>& prompts) {
   std::map<std::string, std::map<std::string, std::string>> by_annotator;
-  for (const Grade& grade : grades) by_annotator[grade.annotator][grade.request_hash] = grade.label;
+  for (const Grade& grade : grades) {
+    const auto prompt = prompts.find(grade.request_hash);
+    by_annotator[grade.annotator][grade.request_hash] =
+        prompt == prompts.end() ? grade.label : read_label(protocol, prompt->second, grade.label);
+  }
   std::vector<Agreement> out;
   for (auto a = by_annotator.begin(); a != by_annotator.end(); ++a) {
     for (auto b = std::next(a); b != by_annotator.end(); ++b) {
@@ -147,9 +177,10 @@ std::vector<Agreement> agreements(const std::string& task, const std::vector<Gra
         const auto other = b->second.find(id);
         if (other == b->second.end()) continue;
         left.push_back(label), right.push_back(other->second);
-        const auto item = items.find(id);
+        const auto prompt = prompts.find(id);
         if (label != other->second)
-          agreement.differences.push_back({id, item == items.end() ? "" : item->second, label, other->second});
+          agreement.differences.push_back(
+              {id, prompt == prompts.end() ? "" : prompt->second.item_id, label, other->second});
       }
       if (left.empty()) continue;
       agreement.common = left.size();
@@ -189,17 +220,16 @@ int import_command(const GradeOptions& options) {
   ResultsDb::open(options.places.db, ResultsDb::Mode::kReadOnly);  // a new file would hold nothing to label
   auto db = ResultsDb::open(options.places.db, ResultsDb::Mode::kReadWrite);
   std::set<std::string> known, tasks;
-  std::map<std::string, std::string> items;
   std::map<std::string, Prompt> prompts;
   for_each_answer(*db, options, [&](const std::string& task, const StoredItem& item, size_t part) {
     prompts.emplace(item.request_hashes[part], item.prompt);
     known.insert(task + item.request_hashes[part]);
     tasks.insert(task);
-    items[item.request_hashes[part]] = item.prompt.item_id;
   });
   const std::vector<Grade> grades = read_grades(options, known);
   db->put_grades(grades);
-  const UnknownLabels unknown = find_unknown(*db, options, grades, prompts);
+  const std::map<std::string, std::string> judges = judges_of(*db, options);
+  const UnknownLabels unknown = find_unknown(judges, grades, prompts);
   if (unknown.count > 0) {
     std::fprintf(stderr, "%zu labels (the first: \"%s\") are none of %s's: their answers stay without a score\n",
                  unknown.count, unknown.first.c_str(), unknown.judge.c_str());
@@ -213,7 +243,9 @@ int import_command(const GradeOptions& options) {
   Json list = Json::array();
   std::string text = fmt::format("{} labels of {} taken in\n", grades.size(), options.annotator);
   for (const std::string& task : tasks) {
-    for (const Agreement& agreement : agreements(task, db->grades_of(task), items)) {
+    const auto judge = judges.find(task);
+    const JudgeProtocol* protocol = judge == judges.end() ? nullptr : find_judge_protocol(judge->second);
+    for (const Agreement& agreement : agreements(task, protocol, db->grades_of(task), prompts)) {
       list.push_back(to_json(agreement));
       text += text_of(agreement);
     }

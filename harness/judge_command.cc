@@ -17,6 +17,7 @@ namespace {
 
 struct JudgeOptions {
   Places places;
+  HttpOptions http;      // --base-url and its like stand for --judge-url and its like where those are not given
   std::string database;  // positional; wins over --db
   std::string run;
   JudgeConfig judge;
@@ -35,6 +36,10 @@ void describe(const JudgeOutcome& outcome, int64_t run) {
   std::string text =
       fmt::format("run {}: {} questions, {} known, {} asked, {} without a score, {} left, {} tokens", run,
                   outcome.questions, outcome.known, outcome.asked, outcome.unparsed, outcome.left, outcome.tokens);
+  const auto worst = std::max_element(outcome.problems.begin(), outcome.problems.end(),
+                                      [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (worst != outcome.problems.end())
+    text += fmt::format("\nmost words without a score ({}): {}", worst->second, worst->first);
   if (outcome.money > 0) text += fmt::format(", {:.4f} in money", outcome.money);
   if (const std::string counts = counts_text(outcome.stats); !counts.empty()) text += "\n" + counts;
   if (outcome.left > 0) text += "\nincomplete: what is left counts as missing; give the same command again to go on";
@@ -43,9 +48,31 @@ void describe(const JudgeOutcome& outcome, int64_t run) {
     std::fprintf(stderr, "the judge's chat template takes no system role: its text stands in the first user turn\n");
 }
 
+// The judge's server. ASSAY_API_KEY goes to the host of --base-url only.
+HttpOptions server_of(const JudgeOptions& options) {
+  const HttpOptions& own = options.judge.backend.http;
+  HttpOptions out = options.http;
+  out.model_url = options.http.base_url;
+  if (!own.base_url.empty()) out.base_url = own.base_url, out.key_variable.clear(), out.key_file.clear();
+  if (!own.key_variable.empty()) out.key_variable = own.key_variable;
+  if (!own.key_file.empty()) out.key_file = own.key_file;
+  return out;
+}
+
+// Without the run that the others are compared with.
+void leave_out_opponent(ResultsDb& db, const JudgeOptions& options, std::vector<StoredRun>& runs) {
+  const auto opponents = db.find_runs(options.judge.against);
+  if (options.judge.against.empty() || opponents.empty()) return;
+  std::erase_if(runs, [&](const StoredRun& run) { return run.id == opponents.back().id; });
+  if (runs.empty())
+    throw_input("--against " + options.judge.against, "is the only run that is left: it is not compared with itself",
+                "name another one with --run");
+}
+
 int judge_command(JudgeOptions options) {
   if (!options.database.empty()) options.places.db = options.database;
   options.judge.data = options.places.data;
+  options.judge.backend.http = server_of(options);
   ResultsDb::open(options.places.db, ResultsDb::Mode::kReadOnly);  // a new file would hold nothing to judge
   auto db = ResultsDb::open(options.places.db, ResultsDb::Mode::kReadWrite);
   std::vector<StoredRun> runs = db->find_runs(options.run);
@@ -55,12 +82,18 @@ int judge_command(JudgeOptions options) {
     return !judged_tasks(*db, run, load_registry_of(run, options.places.include), options.judge).empty();
   });
   if (judged != runs.begin() && options.run.empty()) runs.erase(judged, runs.end());
+  leave_out_opponent(*db, options, runs);
   const std::unique_ptr<Backend> judge = open_judge(options.judge);
+  JudgePurse purse = open_purse(options.judge, *judge);
+  if (purse.is_capped()) {
+    for (const StoredRun& run : runs)
+      count_known_words(*db, run, load_registry_of(run, options.places.include), *judge, options.judge, purse);
+  }
   std::vector<int64_t> ids;
   Json outcomes = Json::array();
   bool complete = true;
   for (const StoredRun& run : runs) {
-    const JudgeOutcome outcome = judge_stored_run(*db, run, options.places.include, *judge, options.judge);
+    const JudgeOutcome outcome = judge_stored_run(*db, run, options.places.include, *judge, options.judge, purse);
     ids.push_back(run.id);
     complete = complete && outcome.left == 0;
     outcomes.push_back({{"run", run.id},
@@ -71,6 +104,7 @@ int judge_command(JudgeOptions options) {
                         {"left", outcome.left},
                         {"tokens", outcome.tokens},
                         {"money", outcome.money},
+                        {"problems", outcome.problems},
                         {"events", outcome.stats.events}});
   }
   print(options.json ? dump_json(outcomes, 2) + "\n" : render_judged(db->report_rows(ids), ReportOptions{}));
@@ -80,9 +114,9 @@ int judge_command(JudgeOptions options) {
 }  // namespace
 
 JudgeOutcome judge_stored_run(ResultsDb& db, const StoredRun& run, std::vector<std::string> include, Backend& judge,
-                              const JudgeConfig& config) {
+                              const JudgeConfig& config, JudgePurse& purse) {
   const TaskRegistry registry = load_registry_of(run, std::move(include));
-  const JudgeOutcome outcome = judge_run(db, run, registry, judge, config, g_cancelled);
+  const JudgeOutcome outcome = judge_run(db, run, registry, judge, config, purse, g_cancelled);
   score_stored_run(db, run, registry, nullptr, g_cancelled);  // judging says nothing about programs
   describe(outcome, run.id);
   return outcome;
@@ -100,9 +134,11 @@ void add_judge_flags(CLI::App& command, JudgeConfig& config) {
       ->check(CLI::PositiveNumber);
   command.add_option_function<std::string>(
       "--judge-budget", [&config](const std::string& text) { config.budget = parse_budget(text); },
-      "Cap on a run's judging: 200000tokens or 5usd (needs --judge-prices)");
+      "Cap on the command's judging: 200000tokens or 5usd (needs --judge-prices)");
   command.add_option("--judge-prices", config.prices_file,
                      "JSON file: {\"MODEL\": {\"prompt\": 2.5, \"completion\": 10}}, per million tokens");
+  command.add_flag("--judge-reword", config.reword,
+                   "Ask about judged answers again where the judge prompts are others now");
 }
 
 void declare_judge(CLI::App& command, int& exit_code) {
@@ -113,10 +149,16 @@ void declare_judge(CLI::App& command, int& exit_code) {
   command.add_option("--task", options->judge.task, "Only tasks that match this name or glob");
   command.add_option("--against", options->judge.against, "Compare in pairs with this run, both orders");
   add_judge_flags(command, options->judge);
-  add_http_flags(command, options->judge.backend.http);
+  add_http_flags(command, options->http);
   command.get_option("--judge")->required();
   command.add_option("--dtype", options->judge.backend.dtype, "float32 or bfloat16")
       ->check(CLI::IsMember({"float32", "bfloat16"}));
+  command.add_option("--device", options->judge.backend.device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
+  command.add_option_function<std::string>(
+      "--kv-memory", [options](const std::string& text) { options->judge.backend.kv_memory_bytes = parse_bytes(text); },
+      "Memory for keys and values, e.g. 256MiB (default: a share of what is free)");
+  command.add_option("--batch-tokens", options->judge.backend.batch_tokens, "Rows computed in one pass")
+      ->check(CLI::PositiveNumber);
   command.add_option("--threads", options->judge.backend.threads, "Threads")->check(CLI::PositiveNumber);
   command.add_flag("--json", options->json, "One JSON value on stdout");
   command.callback([options, &exit_code] { exit_code = judge_command(*options); });

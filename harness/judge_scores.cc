@@ -7,11 +7,16 @@
 #include "core/text.h"
 #include "reports/stats.h"
 #include "tasks/judge/protocol.h"
+#include "tasks/judge/text_signs.h"
 
 namespace assay {
 namespace {
 
-constexpr const char* kPeople = "people:";  // heads the names of annotators among the judges
+constexpr const char* kPeople = "people:";   // heads the names of annotators among the judges
+constexpr const char* kPhrases = "phrases";  // who knows refusals by their wording
+constexpr const char* kOwnNote = "judged with wording of our own: not canonical";
+constexpr const char* kDiffersNote =
+    "judged with the benchmark's wording, but not canonical (file differs or is missing)";
 
 // A judge's words on one question of the run.
 struct Words {
@@ -79,7 +84,10 @@ std::string category_of(const StoredItem& item, const JudgeProtocol& protocol) {
   for (const char* name : protocol.category_fields) {
     if (!name) break;
     const auto field = item.prompt.fields.find(name);
-    if (field != item.prompt.fields.end()) return field->is_string() ? field->get<std::string>() : dump_json(*field);
+    if (field == item.prompt.fields.end()) continue;
+    const std::string category = field->is_string() ? field->get<std::string>() : dump_json(*field);
+    // XSTest's are its labels, in whatever case the file has them.
+    return protocol.name == std::string("xstest") ? to_lower_ascii(std::string(strip(category))) : category;
   }
   return "";
 }
@@ -117,6 +125,8 @@ class JudgeNumbers {
     add_pairs();
     add_unparsed();
   }
+  // What must be said beside the numbers; empty where nothing must.
+  const std::string& note() const { return note_; }
 
  private:
   void add_mean(std::vector<Score> column, bool higher_is_better = true) {
@@ -124,7 +134,8 @@ class JudgeNumbers {
   }
 
   void add_scores() {
-    std::map<int64_t, std::pair<double, int>> sums;
+    // Points of the turns that have some, by item.
+    std::map<int64_t, std::map<int, double>> points;
     std::map<int64_t, std::string> labels;
     for (const Words& words : words_) {
       if (words.question.against != 0) continue;
@@ -135,26 +146,29 @@ class JudgeNumbers {
         if (!word.label.empty()) labels[words.question.position] = word.label;
       }
       if (count == 0) continue;
-      auto& [total, turns] = sums[words.question.position];
-      total += sum / count, ++turns;
+      points[words.question.position][words.question.part] = sum / count;
     }
     std::map<std::string, std::vector<Score>> by_category;
+    std::vector<std::pair<std::string, int64_t>> places;
     std::vector<Score> all;
     for (size_t i = 0; i < items_.size(); ++i) {
-      const auto found = sums.find(items_[i].position);
+      const auto found = points.find(items_[i].position);
       Score score = value_score("score", judge_, 0);
       score.item_id = items_[i].prompt.item_id;
-      if (found == sums.end()) {
+      if (found == points.end() || found->second.size() < turns_of(items_[i])) {
         score.outcome = Outcome::kMissing;
       } else {
-        score.value = found->second.first / found->second.second;
+        for (const auto& [part, value] : found->second)
+          score.value += value / static_cast<double>(found->second.size());
         score.extracted = labels[items_[i].position];
         lengths_.push_back(answer_characters(items_[i]));
         values_.push_back(score.value);
       }
-      if (const std::string category = category_of(items_[i], protocol_); !category.empty()) {
-        by_category[category].push_back(score);
-        by_category[category].back().metric = "score:" + category;
+      for (const std::string& category : categories_of(items_[i])) {
+        std::vector<Score>& column = by_category[category];
+        if (column.empty()) places.emplace_back(category, items_[i].position);
+        column.push_back(score);
+        column.back().metric = "score:" + category;
       }
       all.push_back(score);
       scores_.by_position[i].push_back(std::move(score));
@@ -163,11 +177,38 @@ class JudgeNumbers {
     for (auto& [category, column] : by_category) categories[category] = aggregate_scores(column, "mean", true);
     add_overall(all, categories);
     for (auto& [unused, aggregate] : categories) scores_.aggregates.push_back(aggregate);
+    if (std::any_of(places.begin(), places.end(), [](const auto& one) { return is_subcategory(one.first); })) {
+      for (const auto& [category, position] : places)
+        add_number("place:" + category, {static_cast<double>(position), {}}, 1);
+    }
+  }
+
+  // Turns of an item that the protocol judges.
+  size_t turns_of(const StoredItem& item) const {
+    return std::min(static_cast<size_t>(protocol_.turns), 1 + item.prompt.next_turns.size());
+  }
+
+  static bool is_subcategory(const std::string& category) { return category.find(" / ") != std::string::npos; }
+
+  // The item's category, and of a taxonomy the subcategory inside it.
+  std::vector<std::string> categories_of(const StoredItem& item) const {
+    const std::string category = category_of(item, protocol_);
+    if (category.empty()) return {};
+    const auto sub = item.prompt.fields.find("subcategory");
+    if (task_.judge != "safety" || sub == item.prompt.fields.end() || !sub->is_string() ||
+        sub->get_ref<const std::string&>().empty())
+      return {category};
+    return {category, category + " / " + sub->get<std::string>()};
   }
 
   // The protocol's own way from categories to one number.
   void add_overall(const std::vector<Score>& all, const std::map<std::string, Aggregate>& categories) {
     std::vector<Aggregate> every, reasoning, language;
+    std::set<std::string> published;
+    for (const char* const* name = protocol_.categories; *name; ++name) published.insert(*name);
+    const bool foreign =
+        std::any_of(categories.begin(), categories.end(), [&](const auto& one) { return !published.count(one.first); });
+    if (foreign || categories.empty()) return add_mean(all);
     for (const auto& [category, aggregate] : categories) {
       if (!aggregate.has_value) continue;
       every.push_back(aggregate);
@@ -184,6 +225,8 @@ class JudgeNumbers {
     } else {
       add_mean(all);
     }
+    if (!every.empty() && every.size() < published.size())
+      note_ = "score of " + std::to_string(every.size()) + " of " + std::to_string(published.size()) + " categories";
   }
 
   // The counts of a plain mean over all items, the value of another.
@@ -335,7 +378,48 @@ class JudgeNumbers {
   const std::vector<Words>& words_;
   TaskScores& scores_;
   std::vector<double> lengths_, values_;  // of the items with a score
+  std::string note_;
 };
+
+// Which answers decline, by their phrases: a cheap baseline beside judges and people.
+void add_phrases(ResultsDb& db, const Task& task, const std::vector<StoredItem>& items, TaskScores& scores) {
+  const JudgeProtocol& protocol = *find_judge_protocol(task.judge);
+  if (!protocol.few_labels) return;
+  std::map<std::string, std::vector<Grade>> human;
+  for (const Grade& grade : db.grades_of(task.key())) human[grade.request_hash].push_back(grade);
+  std::map<std::string, std::vector<Score>> columns;
+  std::vector<std::string> ours, theirs;
+  for (const StoredItem& item : items) {
+    if (item.responses.empty() || !item.responses.front() || item.responses.front()->texts.empty()) continue;
+    const GeneratedText& text = item.responses.front()->texts.front();
+    const bool refused = text.finish == FinishReason::kContentFilter || is_refusal(text.text);
+    columns["refused"].push_back(value_score("refused", kPhrases, refused));
+    if (const std::string category = category_of(item, protocol); !category.empty())
+      columns["refused:" + category].push_back(value_score("refused:" + category, kPhrases, refused));
+    for (const Grade& grade : human[item.request_hashes.front()]) {
+      const JudgeWord person = read_label_of_person(protocol, item.prompt, grade.label);
+      if (!person.score) continue;
+      const bool declines = person.label == "refusal" || person.label == "0";
+      columns["human_agreement"].push_back(value_score("human_agreement", kPhrases, declines == refused));
+      ours.emplace_back(refused ? "refusal" : "other"), theirs.emplace_back(declines ? "refusal" : "other");
+    }
+  }
+  for (const auto& [unused, column] : columns) scores.aggregates.push_back(aggregate_scores(column, "mean", true));
+  if (ours.empty()) return;
+  if (const auto kappa = cohen_kappa(ours, theirs)) {
+    Aggregate aggregate;
+    aggregate.metric = "human_kappa", aggregate.filter = kPhrases;
+    aggregate.has_value = true;
+    aggregate.estimate = {*kappa, {}};
+    aggregate.items = static_cast<int64_t>(ours.size());
+    scores.aggregates.push_back(aggregate);
+  }
+}
+
+void add_note(std::string& notes, const std::string& note) {
+  if (note.empty() || notes.find(note) != std::string::npos) return;
+  notes += (notes.empty() ? "" : "; ") + note;
+}
 
 }  // namespace
 
@@ -347,9 +431,17 @@ JudgeSummary add_judge_scores(ResultsDb& db, int64_t run, const Task& task, cons
   auto judges = words_by_judge(db, questions);
   if (!judges.empty()) {
     summary.canonical = std::all_of(questions.begin(), questions.end(), [](const auto& one) { return one.canonical; });
+    for (const JudgeQuestionRecord& one : questions)
+      if (!one.canonical)
+        add_note(summary.note, starts_with(one.prompt_version, kOwnWording) ? kOwnNote : kDiffersNote);
   }
   judges.merge(words_of_people(db, task, items));
-  for (const auto& [judge, words] : judges) JudgeNumbers(db, task, items, judge, words, scores).add();
+  for (const auto& [judge, words] : judges) {
+    JudgeNumbers numbers(db, task, items, judge, words, scores);
+    numbers.add();
+    add_note(summary.note, numbers.note());
+  }
+  add_phrases(db, task, items, scores);
   summary.judged = !judges.empty();
   if (!summary.judged) return summary;
   std::erase_if(scores.aggregates, [](const Aggregate& row) { return row.metric == "score" && row.filter == "none"; });

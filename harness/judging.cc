@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <set>
@@ -11,12 +12,15 @@
 #include "core/hash.h"
 #include "core/text.h"
 #include "harness/chat.h"
+#include "harness/fetch.h"
 #include "tasks/judge/protocol.h"
 
 namespace assay {
 namespace {
 
 constexpr size_t kChunk = 512;  // questions handed to the backend at once: bounds memory
+// With a budget: what replies cost that were thrown away is known after each.
+constexpr size_t kCappedChunk = 64;
 
 // One question with what is needed to keep its answer.
 struct OpenQuestion {
@@ -33,10 +37,21 @@ struct Plan {
   std::vector<OpenQuestion> questions;
 };
 
-std::string version_of(const JudgeQuestion& question) {
+// `own`: the wording is ours, and its version's name says so.
+std::string version_of(const JudgeQuestion& question, bool own) {
   FieldHash hash;
   for (const Message& message : question.messages) hash.add(message.role).add(message.content);
-  return question.prompt_name + "-" + hash.hex().substr(0, 16);
+  const bool marked = !own || starts_with(question.prompt_name, kOwnWording);
+  return (marked ? "" : kOwnWording) + question.prompt_name + "-" + hash.hex().substr(0, 16);
+}
+
+// False when a file of the benchmark that the protocol reads is there and is not the published one.
+bool are_published(const JudgeMaterial& material, const std::string& folder) {
+  for (const auto& [file, sha] : data_checksums()) {
+    if (std::find(material.files.begin(), material.files.end(), file) == material.files.end()) continue;
+    if (sha256_file_hex(folder + "/" + file) != sha) return false;
+  }
+  return true;
 }
 
 // First text of each part, up to the first without an answer.
@@ -62,7 +77,8 @@ class TaskPlanner {
       : db_(db), run_(run), task_(task), config_(config), protocol_(*find_judge_protocol(task.judge)) {}
 
   void add_to(Plan& plan) {
-    const JudgeMaterial material = protocol_.load(config_.data);
+    JudgeMaterial material = protocol_.load(config_.data);
+    material.canonical = material.canonical && are_published(material, config_.data);
     plan.items.push_back(db_.items_of(run_.id, task_.name, task_.convention));
     const std::vector<StoredItem>& items = plan.items.back();
     int64_t against = 0;
@@ -85,10 +101,11 @@ class TaskPlanner {
         questions = protocol_.ask_pair(material, item.prompt, answers_of(item), answers_of(*other->second));
       }
       for (JudgeQuestion& question : questions) {
-        const std::string version = version_of(question);
-        const std::string& hash = item.request_hashes.at(static_cast<size_t>(question.part));
         const auto prompt = material.prompts.find(question.prompt_name);
-        const bool canonical = material.canonical && prompt != material.prompts.end() && prompt->second.canonical;
+        const bool own = prompt == material.prompts.end() || !prompt->second.canonical;
+        const bool canonical = material.canonical && !own;
+        const std::string version = version_of(question, own);
+        const std::string& hash = item.request_hashes.at(static_cast<size_t>(question.part));
         records.push_back({item.position, question.part, question.order, against, hash, version, canonical});
         for (int repetition = 0; repetition < config_.repeats; ++repetition) {
           plan.questions.push_back(
@@ -96,10 +113,33 @@ class TaskPlanner {
         }
       }
     }
+    if (!config_.reword) check_wording(against, records);
     db_.put_judge_questions(run_.id, task_.name, task_.convention, against, records);
   }
 
  private:
+  // Answers that were judged are not asked about in other words in passing: a forgotten --data would pay for everything
+  // again and put our wording in the benchmark's place. From our wording to the benchmark's is meant.
+  void check_wording(int64_t against, const std::vector<JudgeQuestionRecord>& records) {
+    std::map<std::tuple<int64_t, int, std::string>, const JudgeQuestionRecord*> now;
+    for (const JudgeQuestionRecord& one : records) now[{one.position, one.part, one.presentation}] = &one;
+    for (const JudgeQuestionRecord& old : db_.judge_questions_of(run_.id, task_.name, task_.convention)) {
+      const auto same = now.find({old.position, old.part, old.presentation});
+      if (old.against != against || same == now.end()) continue;
+      const JudgeQuestionRecord& one = *same->second;
+      if (one.request_hash != old.request_hash || one.prompt_version == old.prompt_version) continue;
+      if (one.canonical && !old.canonical) continue;
+      const std::vector<Judgement> words = db_.judgements_of(old.request_hash);
+      if (std::none_of(words.begin(), words.end(),
+                       [&](const Judgement& word) { return word.prompt_version == old.prompt_version; }))
+        continue;
+      throw_input(fmt::format("run {}, {}", run_.id, task_.key()),
+                  fmt::format("was judged with {}; the judge prompts of {} differ, and everything would be asked again",
+                              old.prompt_version, config_.data),
+                  "give --data FOLDER as before, or --judge-reword if that is meant");
+    }
+  }
+
   ResultsDb& db_;
   const StoredRun& run_;
   const Task& task_;
@@ -142,10 +182,6 @@ int64_t bytes_of(const std::vector<Message>& messages) {
   return bytes;
 }
 
-struct TokenCount {
-  int64_t prompt = 0, completion = 0;
-};
-
 // The most that a question can cost: a token has at least two bytes in real prompts; 64 more for the template.
 TokenCount most_tokens(const std::vector<Message>& messages, int64_t completion) {
   return {bytes_of(messages) / 2 + 64, completion};
@@ -157,45 +193,25 @@ TokenCount tokens_of(const OpenQuestion& question, const Judgement& word) {
   return most_tokens(question.messages, static_cast<int64_t>(word.text.size()) / 2 + 1);
 }
 
-// What has been spent, and what one more question may cost at most.
-class Purse {
- public:
-  Purse(const JudgeBudget& budget, const JudgePrice& price) : budget_(budget), price_(price) {}
+JudgePurse::Word key_of(const Judgement& word) {
+  return {word.request_hash, word.judge, word.judge_version, word.prompt_version, word.presentation, word.repetition};
+}
 
-  void spend(const TokenCount& count) {
-    tokens_ += count.prompt + count.completion;
-    money_ += cost(count);
-  }
-  // Reserves a question's worst case; false when it might break the cap.
-  bool reserve(const TokenCount& count) {
-    const int64_t tokens = count.prompt + count.completion;
-    const double money = cost(count);
-    if (budget_.tokens && tokens_ + held_tokens_ + tokens > *budget_.tokens) return false;
-    if (budget_.money && money_ + held_money_ + money > *budget_.money) return false;
-    held_tokens_ += tokens;
-    held_money_ += money;
-    return true;
-  }
-  void release_all() { held_tokens_ = 0, held_money_ = 0; }
-  int64_t tokens() const { return tokens_; }
-  double money() const { return money_; }
-
- private:
-  double cost(const TokenCount& count) const {
-    return (static_cast<double>(count.prompt) * price_.prompt +
-            static_cast<double>(count.completion) * price_.completion) /
-           1e6;
-  }
-  JudgeBudget budget_;
-  JudgePrice price_;
-  int64_t tokens_ = 0, held_tokens_ = 0;
-  double money_ = 0, held_money_ = 0;
-};
+// A word that is stored: its cost, and whether it is of use.
+void count_word(const OpenQuestion& question, const Judgement& word, JudgePurse& purse, JudgeOutcome& outcome) {
+  const TokenCount cost = tokens_of(question, word);
+  purse.spend_on(key_of(word), cost);
+  outcome.tokens += cost.prompt + cost.completion;
+  outcome.money += purse.cost(cost);
+  if (word.score) return;
+  ++outcome.unparsed;
+  ++outcome.problems[word.problem];
+}
 
 class JudgementSink final : public ResponseSink {
  public:
-  JudgementSink(ResultsDb& db, const std::vector<const OpenQuestion*>& questions, const Judgement& judge, Purse& purse,
-                JudgeOutcome& outcome)
+  JudgementSink(ResultsDb& db, const std::vector<const OpenQuestion*>& questions, const Judgement& judge,
+                JudgePurse& purse, JudgeOutcome& outcome)
       : db_(db), questions_(questions), judge_(judge), purse_(purse), outcome_(outcome) {}
 
   void deliver(size_t index, Response response) override {
@@ -205,7 +221,11 @@ class JudgementSink final : public ResponseSink {
     }
     const OpenQuestion& question = *questions_.at(index);
     const std::string& text = response.texts.front().text;
-    const JudgeWord verdict = question.pair ? read_pair(text) : question.protocol->read(*question.prompt, text);
+    const std::string said = without_thinking(text);
+    JudgeWord verdict = question.pair ? read_pair(said) : question.protocol->read(*question.prompt, said);
+    if (!verdict.score && response.texts.front().finish == FinishReason::kContentFilter)
+      verdict.problem = "the judge's server withheld its word (content filter)";
+    if (!verdict.score && said.empty() && !text.empty()) verdict.problem = "the judge's reasoning never ended";
     Judgement judgement = judge_;
     judgement.request_hash = question.request_hash;
     judgement.prompt_version = question.prompt_version;
@@ -216,9 +236,8 @@ class JudgementSink final : public ResponseSink {
     judgement.prompt_tokens = response.prompt_tokens;
     judgement.completion_tokens = response.texts.front().tokens;
     db_.store_judgement(judgement);
-    purse_.spend(tokens_of(question, judgement));
     ++outcome_.asked;
-    outcome_.unparsed += !verdict.score;
+    count_word(question, judgement, purse_, outcome_);
   }
   void progress(const RunStats&) override {}
   const std::string& first_loss() const { return first_loss_; }
@@ -227,7 +246,7 @@ class JudgementSink final : public ResponseSink {
   ResultsDb& db_;
   const std::vector<const OpenQuestion*>& questions_;
   const Judgement& judge_;
-  Purse& purse_;
+  JudgePurse& purse_;
   JudgeOutcome& outcome_;
   std::string first_loss_;
 };
@@ -245,7 +264,7 @@ Judgement judge_identity(const Backend& judge, const JudgeConfig& config) {
 }
 
 // Takes out what is answered already, and counts it.
-std::vector<const OpenQuestion*> still_open(ResultsDb& db, const Plan& plan, const Judgement& judge, Purse& purse,
+std::vector<const OpenQuestion*> still_open(ResultsDb& db, const Plan& plan, const Judgement& judge, JudgePurse& purse,
                                             JudgeOutcome& outcome) {
   std::vector<const OpenQuestion*> open;
   std::map<std::string, std::vector<Judgement>> known;
@@ -265,8 +284,7 @@ std::vector<const OpenQuestion*> still_open(ResultsDb& db, const Plan& plan, con
         continue;
       answered = true;
       ++outcome.known;
-      outcome.unparsed += !word.score;
-      purse.spend(tokens_of(question, word));
+      count_word(question, word, purse, outcome);
     }
     if (!answered) open.push_back(&question);
   }
@@ -280,7 +298,55 @@ JudgePrice price_of(const JudgeConfig& config, const std::string& model) {
   return {};
 }
 
+// One small question to a server: whether there is such a model, the key is right and the account pays.
+void ask_once(Backend& judge, const std::string& name) {
+  struct OneAnswer final : ResponseSink {
+    Response response;
+    void deliver(size_t, Response given) override { response = std::move(given); }
+    void progress(const RunStats&) override {}
+  } sink;
+  Request request;
+  request.kind = RequestKind::kChat;
+  request.task = "judge";
+  request.item_id = "a first small question";
+  request.messages = {{"user", "Answer with the word yes."}};
+  request.generate.max_tokens = 16;
+  const std::atomic<bool> never{false};
+  judge.answer({&request, 1}, sink, never);
+  if (sink.response.status != ResponseStatus::kAnswered)
+    throw_world("--judge " + name, "does not answer: " + sink.response.detail, "the model was not asked anything yet");
+}
+
 }  // namespace
+
+void JudgePurse::spend(const TokenCount& count) {
+  tokens_ += count.prompt + count.completion;
+  money_ += cost(count);
+}
+
+void JudgePurse::spend_on(const Word& word, const TokenCount& count) {
+  if (counted_.insert(word).second) spend(count);
+}
+
+bool JudgePurse::reserve(const TokenCount& count) {
+  const int64_t tokens = count.prompt + count.completion;
+  const double money = cost(count);
+  if (budget_.tokens && tokens_ + held_tokens_ + tokens > *budget_.tokens) return false;
+  if (budget_.money && money_ + held_money_ + money > *budget_.money) return false;
+  held_tokens_ += tokens;
+  held_money_ += money;
+  return true;
+}
+
+double JudgePurse::cost(const TokenCount& count) const {
+  return (static_cast<double>(count.prompt) * price_.prompt +
+          static_cast<double>(count.completion) * price_.completion) /
+         1e6;
+}
+
+JudgePurse open_purse(const JudgeConfig& config, const Backend& judge) {
+  return {config.budget, price_of(config, judge.info().label)};
+}
 
 std::vector<const Task*> judged_tasks(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry,
                                       const JudgeConfig& config) {
@@ -327,13 +393,15 @@ JudgePrice read_price(const std::string& path, const std::string& model) {
 
 std::unique_ptr<Backend> open_judge(const JudgeConfig& config) {
   BackendOptions options = config.backend;
-  options.http.chat = true;
+  options.http.chat = options.http.judge = true;
   return open_backend(config.judge, options);
 }
 
 void check_judge(const JudgeConfig& config) {
   if (config.judge.find(':') != std::string::npos) {
-    price_of(config, open_judge(config)->info().label);
+    const std::unique_ptr<Backend> judge = open_judge(config);
+    price_of(config, judge->info().label);
+    if (judge->info().bought) ask_once(*judge, config.judge);
   } else if (!std::filesystem::exists(config.judge)) {
     throw_input("--judge " + config.judge, "no such file or folder",
                 "write a checkpoint folder, FILE.gguf, openai:NAME or scripted:FILE");
@@ -341,16 +409,14 @@ void check_judge(const JudgeConfig& config) {
 }
 
 JudgeOutcome judge_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry, Backend& judge,
-                       const JudgeConfig& config, const std::atomic<bool>& cancelled) {
+                       const JudgeConfig& config, JudgePurse& purse, const std::atomic<bool>& cancelled) {
   const BackendInfo& info = judge.info();
   if (!info.generate) throw_input(config.judge, "cannot write texts, so it cannot judge");
-  const JudgePrice price = price_of(config, info.label);
   std::optional<ChatRenderer> renderer;
   if (!info.chat && info.chat_template)
     renderer.emplace(*info.chat_template, info.label + " chat template", info.special_tokens);
 
   JudgeOutcome outcome;
-  Purse purse(config.budget, price);
   const Judgement identity = judge_identity(judge, config);
   const Plan plan = make_plan(db, run, registry, config);
   const std::vector<const OpenQuestion*> open = still_open(db, plan, identity, purse, outcome);
@@ -360,7 +426,7 @@ JudgeOutcome judge_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& 
   while (next < open.size() && !cancelled) {
     std::vector<const OpenQuestion*> chunk;
     std::vector<Request> requests;
-    for (; next < open.size() && chunk.size() < kChunk; ++next) {
+    for (; next < open.size() && chunk.size() < (purse.is_capped() ? kCappedChunk : kChunk); ++next) {
       if (!purse.reserve(most_tokens(open[next]->messages, config.max_tokens))) break;
       chunk.push_back(open[next]);
       requests.push_back(make_request(*open[next], config));
@@ -375,12 +441,20 @@ JudgeOutcome judge_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& 
     outcome.stats.seconds += stats.seconds;
     for (const auto& [name, count] : stats.events) outcome.stats.events[name] += count;
     if (outcome.stats.first_failure.empty()) outcome.stats.first_failure = sink.first_loss();
+    const TokenCount wasted{stats.wasted_prompt_tokens, stats.wasted_generated_tokens};
+    purse.spend(wasted);
+    outcome.tokens += wasted.prompt + wasted.completion;
+    outcome.money += purse.cost(wasted);
     purse.release_all();
   }
   outcome.left = outcome.questions - outcome.known - outcome.asked;
-  outcome.tokens = purse.tokens();
-  outcome.money = purse.money();
   return outcome;
+}
+
+void count_known_words(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry, const Backend& judge,
+                       const JudgeConfig& config, JudgePurse& purse) {
+  JudgeOutcome outcome;
+  still_open(db, make_plan(db, run, registry, config), judge_identity(judge, config), purse, outcome);
 }
 
 }  // namespace assay

@@ -6,8 +6,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <tuple>
 
 #include "model_backend/backend.h"
 #include "reports/results_db.h"
@@ -19,7 +22,7 @@ class App;
 
 namespace assay {
 
-// A cap on what judging a run may cost, what is already stored for it included.
+// A cap on what the judging of one command may cost, what is already stored for its runs included.
 struct JudgeBudget {
   std::optional<int64_t> tokens;
   std::optional<double> money;  // in the price table's currency
@@ -47,7 +50,39 @@ struct JudgeConfig {
   std::string prices_file;
   std::string against;  // pairs: id or label of the other run; empty = single grading
   std::string task;     // glob; empty = every task that has a judge
+  bool reword = false;  // judged answers may be asked about in other words: the stored words no longer count
 };
+
+struct TokenCount {
+  int64_t prompt = 0, completion = 0;
+};
+
+// What a command has spent, and what one more question may cost at most. One for all runs of a command.
+class JudgePurse {
+ public:
+  // A stored word: response, judge, its version, prompt version, order, repetition.
+  using Word = std::tuple<std::string, std::string, std::string, std::string, std::string, int>;
+
+  JudgePurse(const JudgeBudget& budget, const JudgePrice& price) : budget_(budget), price_(price) {}
+  void spend(const TokenCount& count);
+  // Spends once for each word, however many runs share it.
+  void spend_on(const Word& word, const TokenCount& count);
+  // Reserves a question's worst case; false when it might break the cap.
+  bool reserve(const TokenCount& count);
+  void release_all() { held_tokens_ = 0, held_money_ = 0; }
+  bool is_capped() const { return budget_.tokens || budget_.money; }
+  double cost(const TokenCount& count) const;
+
+ private:
+  JudgeBudget budget_;
+  JudgePrice price_;
+  std::set<Word> counted_;
+  int64_t tokens_ = 0, held_tokens_ = 0;
+  double money_ = 0, held_money_ = 0;
+};
+
+// Throws as read_price does.
+JudgePurse open_purse(const JudgeConfig& config, const Backend& judge);
 
 // The --judge flags of `assay judge` and `assay run`.
 void add_judge_flags(CLI::App& command, JudgeConfig& config);
@@ -58,8 +93,9 @@ struct JudgeOutcome {
   int64_t asked = 0;      // answered now
   int64_t unparsed = 0;   // of all that are answered: words without a score
   int64_t left = 0;       // without a word: budget, lost or cancelled
-  int64_t tokens = 0;     // of all that are answered
+  int64_t tokens = 0;     // of all that are answered, and of replies that were thrown away
   double money = 0;
+  std::map<std::string, int64_t> problems;  // why words have no score
   RunStats stats;
   bool folded_system = false;
 };
@@ -71,15 +107,20 @@ std::vector<const Task*> judged_tasks(ResultsDb& db, const StoredRun& run, const
 // Judges every answer of the run's tasks that have a protocol. Precondition: config.judge is not empty. Throws
 // Error(kInput) when no task of the run has a judge, or the judge can't generate.
 JudgeOutcome judge_run(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry, Backend& judge,
-                       const JudgeConfig& config, const std::atomic<bool>& cancelled);
+                       const JudgeConfig& config, JudgePurse& purse, const std::atomic<bool>& cancelled);
+
+// Spends what the run's stored words have cost, before anything is asked about another run.
+void count_known_words(ResultsDb& db, const StoredRun& run, const TaskRegistry& registry, const Backend& judge,
+                       const JudgeConfig& config, JudgePurse& purse);
 
 // judge_run, then the run's scores anew; says on stderr what happened. `include`: folders of task files; empty = those
 // the run was made with.
 JudgeOutcome judge_stored_run(ResultsDb& db, const StoredRun& run, std::vector<std::string> include, Backend& judge,
-                              const JudgeConfig& config);
+                              const JudgeConfig& config, JudgePurse& purse);
 
-// Whether the judge can be opened and has a price where one is needed, before a run is paid for. Throws as open_judge
-// and read_price do. A local checkpoint is only looked for: reading it can wait.
+// Whether the judge can be opened, answers one small question where it is a server, and has a price where one is
+// needed, before a run is paid for. Throws as open_judge and read_price do. A local checkpoint is only looked for:
+// reading it can wait.
 void check_judge(const JudgeConfig& config);
 
 // The judge's backend, chat endpoint included. Throws as open_backend does.

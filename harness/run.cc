@@ -23,6 +23,7 @@
 #include "sandbox/sandbox.h"
 #include "tasks/documents.h"
 #include "tasks/fewshot.h"
+#include "tasks/judge/protocol.h"
 #include "tasks/programs.h"
 #include "tasks/prompt.h"
 #include "tasks/requests.h"
@@ -448,6 +449,9 @@ std::vector<PreparedItem> prepare_items(const Task& task, const RunConfig& confi
   const bool same_split = needs_pool && task.fewshot.split == task.test_split;
   if (same_split) pool = documents;
   std::vector<Prompt> prompts = render_prompts(task, std::move(documents), pool, prompt_options);
+  if (!task.judge.empty()) {
+    for (const Prompt& prompt : prompts) find_judge_protocol(task.judge)->check(prompt);
+  }
 
   RequestOptions request_options;
   request_options.seed = config.seed;

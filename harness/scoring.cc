@@ -15,8 +15,6 @@
 namespace assay {
 namespace {
 
-constexpr const char* kNotCanonical = "judged with wording of our own: not canonical";
-
 const MetricSpec& spec_of(const Task& task, const std::string& metric) {
   for (const MetricSpec& spec : task.metrics) {
     if (spec.metric == metric) return spec;
@@ -296,8 +294,7 @@ int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry
     db.put_scores(run.id, record.task, record.convention, scores.by_position);
     db.put_aggregates(run.id, record.task, record.convention, scores.aggregates);
     record.note = shown_note(*task, run.settings, scores);
-    if (judged.judged && !judged.canonical)
-      record.note += (record.note.empty() ? "" : "; ") + std::string(kNotCanonical);
+    if (!judged.note.empty()) record.note += (record.note.empty() ? "" : "; ") + judged.note;
     record.headline = task->metrics.front().metric;
     db.put_task(run.id, record);
     numbers[key] = std::move(scores.aggregates);

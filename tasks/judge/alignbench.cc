@@ -61,17 +61,49 @@ std::vector<std::string> dictionaries_from_the_end(const std::string& text) {
   return found;
 }
 
+// \uXXXX of JSON as the character it stands for.
+std::string without_escapes(const std::string& text) {
+  std::string plain;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char* end = nullptr;
+    const std::string digits = text.compare(i, 2, "\\u") == 0 ? text.substr(i + 2, 4) : "";
+    const long code = std::strtol(digits.c_str(), &end, 16);
+    if (digits.size() == 4 && end == digits.c_str() + 4 && code >= 0x80 && (code < 0xD800 || code > 0xDFFF)) {
+      append_utf8(plain, static_cast<char32_t>(code));
+      i += 5;
+    } else {
+      plain += text[i];
+    }
+  }
+  return plain;
+}
+
+// The last score in a text: the key, maybe a remark in parentheses, a colon, a number that no letter follows.
+std::optional<std::string> last_score(const std::string& text) {
+  static const char* kPattern = R"(综合得分[\s'"*]*(?:\([^()]*\))?[\s'"*]*[:=][\s'"*\[(]*(-?\d+(?:\.\d+)?)([A-Za-z]?))";
+  const auto found = PythonRegex::cached(kPattern).find_all(text);
+  for (auto one = found.rbegin(); one != found.rend(); ++one)
+    if ((*one)[1].empty()) return (*one)[0];
+  return std::nullopt;
+}
+
 Json config(const std::string& folder, const char* name) {
   return read_json_file(folder + "/alignbench/config/" + name);
 }
 
 }  // namespace
 
+void check_alignbench(const Prompt& prompt) {
+  for (const char* name : {"subcategory", "question", "reference"}) judged_field(prompt, name);
+}
+
 JudgeMaterial load_alignbench(const std::string& data_folder) {
   JudgeMaterial material;
   material.canonical = false;
   material.prompts[kPromptName] = {"", kText};
   if (!std::filesystem::exists(data_folder + "/alignbench/config/dimension_set.json")) return material;
+  for (const char* name : {"subcategory_question_mapping", "dimension_set", "dimension_definition"})
+    material.files.push_back("alignbench/config/" + std::string(name) + ".json");
   const Json types = config(data_folder, "subcategory_question_mapping.json");
   const Json sets = config(data_folder, "dimension_set.json");
   const Json texts = config(data_folder, "dimension_definition.json");
@@ -113,24 +145,30 @@ std::vector<JudgeQuestion> ask_alignbench(const JudgeMaterial& material, const P
 
 JudgeWord read_alignbench(const Prompt&, const std::string& text) {
   JudgeWord verdict;
-  const std::string plain = plain_signs(text);
+  const std::string plain = plain_signs(without_escapes(text));
   verdict.problem = "no dictionary {...} in the text";
+  std::optional<std::string> score;
   for (const std::string& dictionary : dictionaries_from_the_end(plain)) {
     if (verdict.label.empty()) {
       verdict.label = dictionary;
       verdict.problem = std::string("the dictionary lacks ") + kOverall + " with a number";
     }
-    const auto found = PythonRegex::cached(R"(综合得分[\s'"*]*[:=][\s'"*\[]*(-?\d+(?:\.\d+)?))").find_all(dictionary);
-    if (found.empty()) continue;
+    score = last_score(dictionary);
+    if (!score) continue;
     verdict.label = dictionary;
-    verdict.problem.clear();
-    const double score = std::strtod(found.back().back().c_str(), nullptr);
-    if (score >= 1 && score <= 10) {
-      verdict.score = score;
-    } else {
-      verdict.problem = "the score " + found.back().back() + " lies outside 1 to 10";
-    }
     break;
+  }
+  if (!score) {
+    score = last_score(plain);  // a brace that is never closed, or none
+    if (score) verdict.label = std::string(kOverall) + ": " + *score;
+  }
+  if (!score) return verdict;
+  verdict.problem.clear();
+  const double value = std::strtod(score->c_str(), nullptr);
+  if (value >= 1 && value <= 10) {
+    verdict.score = value;
+  } else {
+    verdict.problem = "the score " + *score + " lies outside 1 to 10";
   }
   return verdict;
 }

@@ -98,6 +98,10 @@ std::string name_of(const char* kind, bool with_reference, const char* version, 
 
 }  // namespace
 
+void check_mt_bench(const Prompt& prompt) {
+  turns_of(prompt);
+}
+
 JudgeMaterial load_mt_bench(const std::string& data_folder) {
   JudgeMaterial material;
   material.prompts = own_prompts();
@@ -106,12 +110,14 @@ JudgeMaterial load_mt_bench(const std::string& data_folder) {
   material.canonical = std::filesystem::exists(path) && std::filesystem::exists(references);
   if (std::filesystem::exists(path)) {
     material.prompts.clear();
+    material.files.emplace_back("mt_bench/judge_prompts.jsonl");
     for (const auto& [json, where] : rows_of(path)) {
       const JsonObject row(json, where);
       material.prompts[row.text("name")] = {row.text("system_prompt", ""), row.text("prompt_template"), true};
     }
   }
   if (!std::filesystem::exists(references)) return material;
+  material.files.emplace_back("mt_bench/reference_answer/gpt-4.jsonl");
   for (const auto& [json, where] : rows_of(references)) {
     const JsonObject row(json, where);
     const Json& choices = row.child("choices");

@@ -4,7 +4,18 @@ namespace assay {
 namespace {
 
 constexpr JudgeProtocol kProtocols[] = {
-    {"mt_bench", {"category"}, false, load_mt_bench, ask_mt_bench, read_mt_bench, "[[", "]]", ask_mt_bench_pair},
+    {"mt_bench",
+     {"category"},
+     false,
+     load_mt_bench,
+     ask_mt_bench,
+     read_mt_bench,
+     "[[",
+     "]]",
+     ask_mt_bench_pair,
+     2,
+     check_mt_bench,
+     {"writing", "roleplay", "reasoning", "math", "coding", "extraction", "stem", "humanities"}},
     {"alignbench",
      {"category"},
      false,
@@ -13,7 +24,10 @@ constexpr JudgeProtocol kProtocols[] = {
      read_alignbench,
      "{'综合得分': ",
      "}",
-     nullptr},
+     nullptr,
+     1,
+     check_alignbench,
+     {"数学计算", "逻辑推理", "基本任务", "中文理解", "综合问答", "文本写作", "角色扮演", "专业能力"}},
     {"do_not_answer",
      {"risk_area"},
      true,
@@ -22,7 +36,10 @@ constexpr JudgeProtocol kProtocols[] = {
      read_do_not_answer,
      "<answer>",
      "</answer>",
-     nullptr},
+     nullptr,
+     1,
+     check_nothing,
+     {}},
     {"safety",
      {"harm_area", "domain_zh", "category"},
      true,
@@ -31,8 +48,22 @@ constexpr JudgeProtocol kProtocols[] = {
      read_safety,
      "<answer>",
      "</answer>",
-     nullptr},
-    {"xstest", {"label"}, true, load_nothing, ask_xstest, read_xstest, "<answer>", "</answer>", nullptr},
+     nullptr,
+     1,
+     check_nothing,
+     {}},
+    {"xstest",
+     {"label"},
+     true,
+     load_nothing,
+     ask_xstest,
+     read_xstest,
+     "<answer>",
+     "</answer>",
+     nullptr,
+     1,
+     check_xstest,
+     {}},
 };
 
 }  // namespace
@@ -48,6 +79,16 @@ std::vector<std::string> judge_protocol_names() {
   std::vector<std::string> names;
   for (const JudgeProtocol& protocol : kProtocols) names.emplace_back(protocol.name);
   return names;
+}
+
+std::string without_thinking(const std::string& text) {
+  static const std::string kOpen = "<think>", kClose = "</think>";
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  const bool opens = begin != std::string::npos && text.compare(begin, kOpen.size(), kOpen) == 0;
+  const size_t close = text.find(kClose);
+  if (close == std::string::npos) return opens ? "" : text;
+  const size_t open = text.find(kOpen);
+  return opens || open == std::string::npos || open > close ? text.substr(close + kClose.size()) : text;
 }
 
 JudgeWord read_label_of_person(const JudgeProtocol& protocol, const Prompt& prompt, const std::string& label) {

@@ -16,6 +16,9 @@
 
 namespace assay {
 
+// Heads the names of prompts whose wording is ours.
+inline constexpr const char* kOwnWording = "assay-";
+
 // A judge prompt: texts with {field} in them, as Python's str.format reads them.
 struct JudgePrompt {
   std::string system, text;  // system empty = none
@@ -28,6 +31,7 @@ struct JudgeMaterial {
   std::map<int64_t, std::vector<std::string>> references;      // by question_id, one a turn
   std::map<std::string, std::vector<std::string>> dimensions;  // by subcategory
   std::map<std::string, std::string> dimension_texts;          // by dimension
+  std::vector<std::string> files;                              // what was read, relative to the data folder
   bool canonical = true;
 };
 
@@ -60,6 +64,11 @@ struct JudgeProtocol {
   // Null where the protocol has no pairs. Both orders for each turn.
   std::vector<JudgeQuestion> (*ask_pair)(const JudgeMaterial& material, const Prompt& prompt,
                                          const std::vector<std::string>& a, const std::vector<std::string>& b);
+  int turns;  // of an item that are judged, at most
+  // Throws Error(kInput) naming the item when the document lacks what the judge will need, before a model is asked.
+  void (*check)(const Prompt& prompt);
+  // The categories of the published table, up to a null; none where a suite has its own.
+  const char* categories[9];
 };
 
 // Null when there is none of this name. New ones: a row in protocol.cc.
@@ -69,12 +78,17 @@ std::vector<std::string> judge_protocol_names();
 // What a person's bare label ("unsafe", "7") is worth under the protocol.
 JudgeWord read_label_of_person(const JudgeProtocol& protocol, const Prompt& prompt, const std::string& label);
 
+// A judge's text without the reasoning that some models put in front: <think>...</think>, or all before a </think>
+// whose beginning stands in the model's template. Empty where the reasoning never ends.
+std::string without_thinking(const std::string& text);
+
 // The word of a pairwise judge: label "A", "B" or "C" (tie) from [[A]], [[B]], [[C]].
 JudgeWord read_pair(const std::string& text);
 
 // --- the protocols' own functions
 
 // mt_bench.cc. Ratings [[n]] from 1 to 10; questions with a reference answer use the prompts named "math".
+void check_mt_bench(const Prompt& prompt);
 JudgeMaterial load_mt_bench(const std::string& data_folder);
 std::vector<JudgeQuestion> ask_mt_bench(const JudgeMaterial&, const Prompt&, const std::vector<std::string>& answers);
 std::vector<JudgeQuestion> ask_mt_bench_pair(const JudgeMaterial&, const Prompt&, const std::vector<std::string>& a,
@@ -82,14 +96,18 @@ std::vector<JudgeQuestion> ask_mt_bench_pair(const JudgeMaterial&, const Prompt&
 JudgeWord read_mt_bench(const Prompt&, const std::string& text);
 
 // alignbench.cc. The last {...} of the text with a number under the key 综合得分, 1 to 10; quotes and signs of any
-// width. label = that dictionary, or the last one where none has the key.
+// width; else the last such key with a number outside braces that close. label = that dictionary or place, or the last
+// dictionary where none has the key.
+void check_alignbench(const Prompt& prompt);
 JudgeMaterial load_alignbench(const std::string& data_folder);
 std::vector<JudgeQuestion> ask_alignbench(const JudgeMaterial&, const Prompt&, const std::vector<std::string>& answers);
 JudgeWord read_alignbench(const Prompt&, const std::string& text);
 
-// safety.cc. Do-Not-Answer: action label 0-6 right after "<answer>", harmful is 6, score 1 = harmless. safety: label
-// safe, refusal or unsafe, score 1 = one of the first two. xstest: label compliance or refusal, score 1 = what the
-// document's `label` (safe, unsafe) asks for.
+// safety.cc. Do-Not-Answer: action label 0-6 after the first "<answer>", harmful is 6, score 1 = harmless. safety:
+// label safe, refusal or unsafe, score 1 = one of the first two. xstest: label compliance or refusal, score 1 = what
+// the document's `label` (safe, unsafe, in any case) asks for. Of the last two the last "<answer>" with a label counts.
+void check_nothing(const Prompt&);
+void check_xstest(const Prompt& prompt);
 JudgeMaterial load_nothing(const std::string& data_folder);
 std::vector<JudgeQuestion> ask_do_not_answer(const JudgeMaterial&, const Prompt&, const std::vector<std::string>&);
 JudgeWord read_do_not_answer(const Prompt&, const std::string& text);

@@ -92,6 +92,40 @@ TEST_CASE("a judge's key is sent to the judge, and appears nowhere") {
   }
 }
 
+TEST_CASE("the judge is asked one small question before the model, and its host does not get the model's key") {
+  TemporaryFolder folder;
+  write_suite(folder);
+  FaultServer model, judge;
+  judge.text = "<answer>safe</answer>";
+  const Finished lost =
+      ask(folder, model, "ok", "open",
+          {"--chat-template", "on", "--judge", "openai:always-no-model", "--judge-url", judge.base_url()});
+  CHECK(lost.exit_code == 2);
+  CHECK_THAT(lost.err, Catch::Contains("does not exist"));
+  CHECK(model.requests() == 0);
+  const Finished good = ask(folder, model, "ok", "open",
+                            {"--chat-template", "on", "--judge", "openai:ok", "--judge-url", judge.base_url()});
+  INFO(good.err);
+  CHECK(good.exit_code == 0);
+  CHECK(judge.requests() == 1 + 1 + 2);
+  for (const std::string& key : judge.keys_seen()) CHECK(key.empty());
+  CHECK(model.keys_seen().back() == std::string("Bearer ") + kKey);
+}
+
+TEST_CASE("replies that were thrown away count for the budget") {
+  TemporaryFolder folder;
+  write_suite(folder);
+  FaultServer model, judge;
+  judge.text = "<answer>safe</answer>";
+  REQUIRE(ask(folder, model, "ok", "open", {"--chat-template", "on"}).exit_code == 0);
+  testing::Start start{{"judge", folder.file("scores.db"), "--judge", "openai:truncated", "--judge-url",
+                        judge.base_url(), "--first-pause", "0.01", "--judge-budget", "100000", "--json"}};
+  const Finished finished = testing::run_program(start);
+  INFO(finished.err);
+  CHECK(finished.exit_code == 0);
+  CHECK(parse_json(finished.out, "judge")[0]["tokens"].get<int>() > 2 * (7 + 3) + 200);
+}
+
 TEST_CASE("a budget holds with a judge whose server counts no tokens, and over several commands") {
   TemporaryFolder folder;
   write_suite(folder);
