@@ -2,21 +2,33 @@
 
 Nothing here is trusted: it shares its process with the program. Requests and answers (assay_codec has the frames):
   0 hello [names, record names]         -> 0 v [kinds]     one a name: "function" "class" "method" "value" (plain) "missing"
-  n <name> [args, kwargs]               -> n v [value, changed]   changed: [args, kwargs] where the call changed them
+  n <name> [args, kwargs]               -> n v [value]     and what the arguments' containers hold now, where that changed
   n <handle>.<method> [args, kwargs]    -> n h [handle]    an instance of a class of the program, kept here
-                                        -> n e [builtin type name, type name, text]    it raised
-                                        -> n p [type name]        it returned something that is not plain
+  n =<name> [[], {}]                       a value of the program's, not called
+  n ?<handle>.<name> [[], {}]           -> n m []          the attribute can be called; else as above
+  n !<operator> [[handle, ...], {}]     -> n e [builtin type name, type name, text, args or null]    it raised
+                                        -> n p [type name]    it returned something that is not plain
+                                        -> n b [bytes]        it returned more than crosses
 """
 import builtins
+import operator
 import re
 import sys
 import types
+from os import _exit, getpid
 
-from assay_codec import Channel, Closed, NotPlain, decode_frame, encode_frame
+from assay_codec import MAX_FRAME, Channel, Closed, Encoder, NotPlain, decode_values, decode_frame, encode_frame
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset)
-UNCHANGING = frozenset((type(None), bool, int, float, complex, str, bytes))
 METHOD = re.compile(r"(\w+)\(\)\.(\w+)")
+HEAD_BYTES = 64  # more than a frame's head takes
+
+# What tests do with an object of the program's beside calling its methods.
+OPERATORS = {name: getattr(operator, name) for name in (
+    "getitem setitem delitem contains eq ne lt le gt ge add sub mul truediv floordiv mod pow neg pos abs and_ or_ xor invert "
+    "matmul").split()}
+OPERATORS.update(len=len, iter=list, str=str, repr=repr, hash=hash, bool=bool, int=int, float=float, call=lambda o, *a, **k: o(*a, **k),
+                 setattr=setattr)
 
 
 def load_program(source):
@@ -50,6 +62,16 @@ def describe(error):
     return [builtin_name(type(error)), type(error).__name__, text[:300]]
 
 
+def arguments_of(error):
+    """What the exception was made with; an error of the system with its file's name."""
+    args = BaseException.args.__get__(error)
+    if isinstance(error, OSError) and len(args) == 2:
+        name = OSError.filename.__get__(error)
+        if name is not None:
+            args += (name,)
+    return list(args)
+
+
 def flush():
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -62,8 +84,11 @@ class Server:
     def __init__(self, channel, module):
         self.channel = channel
         self.names = module.__dict__
+        self.pid = getpid()
         self.records = {}
         self.handles = []
+        self.places = {}  # number of a handle by id
+        self.may_stay = False  # whether the value of the call may be an object that stays here
 
     def kind(self, name):
         value = self.names.get(name, self)
@@ -92,31 +117,83 @@ class Server:
             return getattr(self.names[method[1]](), method[2])
         if name not in self.names and self.kind(name) == "method":
             return getattr(self.names["Solution"](), name)
-        return self.names[name]
+        head, *rest = name.split(".")
+        value = self.names[head]
+        for attribute in rest:
+            value = getattr(value, attribute)
+        return value
 
-    def call(self, number, name, text):
-        try:
-            args, kwargs = decode_frame(text, 2, self.records)
-            target = self.target(name)
-            value = target(*args, **kwargs) if callable(target) else target
-        except BaseException as error:
+    def perform(self, word, args, kwargs):
+        """(the answer's letter, its value)."""
+        if word[0] == "=":
+            return "v", self.names[word[1:]]
+        if word[0] == "?":
+            value = self.target(word[1:])
+            return "m" if callable(value) else "v", value
+        target = OPERATORS[word[1:]] if word[0] == "!" else self.target(word)
+        value = target(*args, **kwargs)
+        made_here = isinstance(target, type) and isinstance(value, target) and word[0] != "!"
+        self.may_stay = made_here or word[0] == "!" or word[:1].isdigit()
+        return "v", value
+
+    def handle_of(self, value):
+        return self.places.get(id(value))
+
+    def keep(self, value):
+        """Number of an object that stays here."""
+        place = self.places.setdefault(id(value), len(self.handles))
+        if place == len(self.handles):
+            self.handles.append(value)
+        return place
+
+    def send(self, number, letter, text):
+        if len(text) > MAX_FRAME - HEAD_BYTES:
+            letter, text = "b", encode_frame([len(text)])
+        self.channel.send(number, letter, text)
+
+    def stop_child(self, status):
+        """A process that the program has forked does not answer for it."""
+        if getpid() != self.pid:
             flush()
-            self.channel.send(number, "e", encode_frame(describe(error)))
-            return
-        flush()
+            _exit(status)
+
+    def send_exception(self, number, error):
+        described = describe(error)
         try:
-            changed = None
-            if not UNCHANGING.issuperset(map(type, args)) or not UNCHANGING.issuperset(map(type, kwargs.values())):
-                after = encode_frame([args, kwargs], self.records)
-                if after.encode() != text:
-                    changed = [args, kwargs]
-            self.channel.send(number, "v", encode_frame([value, changed], self.records))
+            text = Encoder(self.records).frame(described + [arguments_of(error)])
+        except NotPlain:
+            text = encode_frame(described + [None])
+        if len(text) > MAX_FRAME // 16:
+            text = encode_frame(described + [None])
+        self.send(number, "e", text)
+
+    def call(self, number, word, text):
+        self.may_stay = False
+        try:
+            (args, kwargs), decoder = decode_values(text, 2, self.records, handles=self.handles)
+            letter, value = self.perform(word, args, kwargs)
+        except BaseException as error:
+            code = error.code if isinstance(error, SystemExit) else 1
+            self.stop_child(code & 255 if isinstance(code, int) else int(code is not None))
+            flush()
+            self.send_exception(number, error)
+            return
+        self.stop_child(0)
+        flush()
+        if letter == "m":
+            self.send(number, "m", encode_frame([]))
+            return
+        try:
+            # The first two containers are those of the call itself.
+            mutable = len(decoder.kept) > 2 or decoder.made
+            changed = mutable and Encoder(self.records, handle_of=self.handle_of).frame([args, kwargs]).encode() != text
+            seeds = (decoder.kept, decoder.made) if mutable else ((), ())
+            self.send(number, "v", Encoder(self.records, seeds, self.handle_of if changed else None).frame([value], bool(changed)))
         except NotPlain as error:
-            if isinstance(target, type) and isinstance(value, target):
-                self.handles.append(value)
-                self.channel.send(number, "h", encode_frame([len(self.handles) - 1]))
+            if self.may_stay and type(value).__module__ == "candidate":
+                self.send(number, "h", encode_frame([self.keep(value)]))
             else:
-                self.channel.send(number, "p", encode_frame([error.args[0]]))
+                self.send(number, "p", encode_frame([error.args[0]]))
 
     def serve(self):
         try:
@@ -132,15 +209,20 @@ class Server:
 
 def run_candidate(source, fd):
     channel = Channel(fd)
+    pid = getpid()
     try:
         module = load_program(source)
     except BaseException as error:
         flush()
+        if getpid() != pid:
+            _exit(1)
         try:
             channel.receive()
-            channel.send(0, "e", encode_frame(describe(error)))
+            channel.send(0, "e", encode_frame(describe(error) + [None]))
         except Closed:
             pass
         return
     flush()
+    if getpid() != pid:
+        _exit(0)
     Server(channel, module).serve()

@@ -3,15 +3,17 @@
 The verdict goes to a pipe of its own, headed by the run's secret, after the tests have returned. In inline mode program
 and tests share one module; then only exits, crashes and wrong answers are caught, not forgeries.
 """
+import ast
 import builtins
 import importlib
 import json
 import os
+import re
 import sys
 import traceback
 
 from assay_candidate import describe, load_program
-from assay_codec import MAX_FRAME, Channel, Closed, Malformed, NotPlain, decode_frame, encode_frame
+from assay_codec import MAX_FRAME, Channel, Closed, Encoder, Malformed, NotPlain, decode_values, encode_frame
 
 
 STANDARD_MODULES = getattr(sys, "stdlib_module_names", sys.builtin_module_names)  # from Python 3.10 on
@@ -46,10 +48,12 @@ def raised_reason(name, text):
 class Remote:
     """Calls into the program's process."""
 
-    def __init__(self, channel, outcome, records):
+    def __init__(self, channel, outcome, records, job):
         self.channel = channel
         self.outcome = outcome
         self.records = records
+        self.entry = job["entry_point"]
+        self.tests = job["tests"]
         self.number = 0
         self.raised = []
 
@@ -60,16 +64,19 @@ class Remote:
         except Closed:
             self.outcome.end("runtime_error", "the program ended before the tests were through")
         except Malformed as error:
-            self.outcome.end("runtime_error", "the program broke the channel: %s" % error)
+            self.broken(error)
         if got != number:
-            self.outcome.end("runtime_error", "the program broke the channel: an answer nobody asked for")
+            self.broken("an answer nobody asked for")
         return answer, body
 
-    def decode(self, body, count):
+    def broken(self, why):
+        self.outcome.end("runtime_error", "the program broke the channel: %s" % why)
+
+    def decode(self, body, count, seeds=None):
         try:
-            return decode_frame(body, count, self.records)
+            return decode_values(body, count, self.records, seeds or ((), ()), with_changes=seeds is not None)[0]
         except Malformed as error:
-            self.outcome.end("runtime_error", "the program broke the channel: %s" % error)
+            self.broken(error)
 
     def hello(self, names):
         answer, body = self.exchange(0, "hello", encode_frame([names, list(self.records)]))
@@ -77,94 +84,105 @@ class Remote:
             self.end_by_exception(body)
         kinds, = self.decode(body, 1)
         if answer != "v" or type(kinds) is not list or len(kinds) != len(names):
-            self.outcome.end("runtime_error", "the program broke the channel: no list of kinds")
+            self.broken("no list of kinds")
         return dict(zip(names, kinds))
 
-    def texts(self, body):
-        texts = self.decode(body, 3)
-        if any(type(text) is not str for text in texts):
-            self.outcome.end("runtime_error", "the program broke the channel: an exception without a name")
-        return texts
+    def described(self, body):
+        """[builtin type name, type name, text, args or None] of an exception."""
+        described = self.decode(body, 4)
+        if any(type(text) is not str for text in described[:3]) or type(described[3]) not in (list, type(None)):
+            self.broken("an exception without a name")
+        return described
 
     def end_by_exception(self, body):
-        _, name, text = self.texts(body)
+        _, name, text, _ = self.described(body)
         verdict = "memory_limit" if name == "MemoryError" else "runtime_error"
         self.outcome.end(verdict, "while loading: " + raised_reason(name, text))
 
-    def call(self, name, args, kwargs):
+    def call(self, word, args, kwargs, due=False):
+        """`due`: an object that comes back stands where plain data may be due."""
         self.number += 1
+        encoder = Encoder(self.records, handle_of=handle_of)
         try:
-            text = encode_frame([list(args), kwargs], self.records)
+            text = encoder.frame([list(args), kwargs])
         except NotPlain as error:
             what, value = error.args
             if came_from_program(value, self.number):
                 self.outcome.end("wrong_answer", "gave the tests something that is not plain data: they hand it back")
             raise DataError("the tests pass a %s, which needs inline mode" % what) from None
-        answer, body = self.exchange(self.number, name, text)
+        answer, body = self.exchange(self.number, word, text)
         if answer == "v":
-            value, changed = self.decode(body, 2)
-            if changed is not None:
-                self.carry_back(args, kwargs, changed)
-            return value
+            return self.decode(body, 1, (encoder.kept, encoder.waiting))[0]
+        if answer == "m" and word[0] == "?":
+            return proxy(self, word[1:], due)
         if answer == "h":
-            return RemoteObject(self, str(self.decode(body, 1)[0]))
+            return RemoteObject(self, self.number_in(body), due or word == self.entry)
         if answer == "p":
             self.outcome.end("wrong_answer", "returned a %s, which is not plain data" % self.decode(body, 1)[0])
+        if answer == "b":
+            self.outcome.end("runtime_error", "returned more than the %d MiB that cross to the tests: %d bytes" % (
+                MAX_FRAME >> 20, self.number_in(body)))
         if answer == "e":
             raise self.exception(body)
-        self.outcome.end("runtime_error", "the program broke the channel: unknown answer")
+        self.broken("unknown answer")
+
+    def number_in(self, body):
+        number, = self.decode(body, 1)
+        if type(number) is not int or number < 0:
+            self.broken("no number")
+        return number
 
     def exception(self, body):
-        base, name, text = self.texts(body)
+        base, name, text, args = self.described(body)
         kind = getattr(builtins, base, None)
+        known = isinstance(kind, type) and issubclass(kind, (Exception, SystemExit))
         # StopIteration would end a map() or a for loop of the tests early, as if all had been said.
-        if not (isinstance(kind, type) and issubclass(kind, Exception)) or issubclass(kind, (StopIteration, StopAsyncIteration)):
+        if not known or (issubclass(kind, (StopIteration, StopAsyncIteration)) and not expects_stop(self.tests)):
             self.outcome.end("runtime_error", raised_reason(base, text))
-        try:
-            error = kind(text)
-        except TypeError:  # UnicodeDecodeError and its like want more arguments
-            error = ValueError(text)
+        error = make_exception(kind, (text,) if args is None else args)
         self.raised.append((error, name, text))
         return error
 
-    def carry_back(self, args, kwargs, changed):
+
+def make_exception(kind, args):
+    try:
+        return kind(*args)
+    except Exception:  # a class of the program's made it from other arguments than its builtin base takes
         try:
-            new_args, new_kwargs = changed
-            for old, new in zip(args, new_args):
-                update(old, new)
-            for key, old in kwargs.items():
-                update(old, new_kwargs[key])
-        except (TypeError, ValueError, KeyError):
-            self.outcome.end("runtime_error", "the program broke the channel: changed arguments of another shape")
+            return kind.__new__(kind, *args)
+        except Exception:
+            return ValueError(*args)
 
 
-def update(old, new):
-    """Gives a mutable argument the content that the call left in it; lists keep the identity of their items."""
-    if type(old) is not type(new):
-        return
-    if type(old) is list:
-        for index, item in enumerate(new):
-            if index < len(old) and type(old[index]) is type(item) and isinstance(item, (list, dict, set, bytearray)):
-                update(old[index], item)
-                new[index] = old[index]
-        old[:] = new
-    elif isinstance(old, dict):
-        for key, item in new.items():
-            if key in old and type(old[key]) is type(item) and isinstance(item, (list, dict, set, bytearray)):
-                update(old[key], item)
-                new[key] = old[key]
-        old.clear()
-        old.update(new)
-    elif type(old) is set:
-        old.clear()
-        old.update(new)
-    elif type(old) is bytearray:
-        old[:] = new
-    elif type(old).__name__ == "deque":
-        old.clear()
-        old.extend(new)
-    elif hasattr(old, "__dict__"):
-        old.__dict__.update(new.__dict__)
+def expects_stop(text):
+    """Whether the line of the tests that is running lies in a try for StopIteration that nothing but plain calls stand in: no
+    loop, no builtin that iterates."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename != "tests":
+        frame = frame.f_back
+    if frame is None:
+        return False
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Try) and node.body[0].lineno <= frame.f_lineno <= node.body[-1].end_lineno:
+            caught = [name for handler in node.handlers if handler.type for name in ast.walk(handler.type)]
+            if any(isinstance(name, ast.Name) and name.id == "StopIteration" for name in caught) and all(map(is_plain_step, node.body)):
+                return True
+    return False
+
+
+def is_plain_step(statement):
+    if not isinstance(statement, (ast.Expr, ast.Assign, ast.Assert, ast.Raise, ast.Pass)):
+        return False
+    for node in ast.walk(statement):
+        if isinstance(node, (ast.comprehension, ast.Lambda, ast.Starred, ast.Yield, ast.YieldFrom, ast.Await)):
+            return False
+        if isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and not hasattr(builtins, node.func.id)):
+            return False
+    return True
+
+
+def handle_of(value):
+    return value.__dict__["_handle"] if type(value) is RemoteObject else None
 
 
 def came_from_program(value, number):
@@ -172,24 +190,63 @@ def came_from_program(value, number):
     own failure look like one of the tests."""
     if value is None:  # nested too deeply
         return number > 1
-    return type(value) is RemoteObject or getattr(value, "__code__", None) is PROXY_CODE
+    return getattr(value, "__code__", None) is PROXY_CODE
 
 
 class RemoteObject:
-    """An instance that lives in the program's process."""
+    """An instance that lives in the program's process. `due`: it came where plain data may be due, from the entry point or from
+    such an object: then what its own comparisons and truth value say is not asked, as they could say anything."""
 
-    def __init__(self, remote, handle):
-        self.__dict__.update(_remote=remote, _handle=handle)
+    def __init__(self, remote, handle, due):
+        self.__dict__.update(_remote=remote, _handle=handle, _due=due)
 
-    def __getattr__(self, method):
-        if method.startswith("__"):
-            raise AttributeError(method)
-        return proxy(self._remote, "%s.%s" % (self._handle, method))
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._remote.call("?%d.%s" % (self._handle, name), (), {}, self._due)
+
+    def __setattr__(self, name, value):
+        operate("setattr", self, name, value)
 
 
-def proxy(remote, name):
+def operate(name, subject, *args, **kwargs):
+    return subject.__dict__["_remote"].call("!" + name, (subject,) + args, kwargs, subject.__dict__["_due"])
+
+
+def forward(name):
+    return lambda self, *args, **kwargs: operate(name, self, *args, **kwargs)
+
+
+def forward_reversed(name):
+    return lambda self, other: operate(name, other, self) if type(other) is RemoteObject else \
+        self.__dict__["_remote"].call("!" + name, (other, self), {}, self.__dict__["_due"])
+
+
+def decide(name):
+    def method(self, *others):
+        if self.__dict__["_due"] and not any(type(other) is RemoteObject for other in others):
+            self.__dict__["_remote"].outcome.end(
+                "wrong_answer", "returned an object of its own where the tests want plain data; tests of a class that rest on "
+                "its own comparisons need inline mode")
+        return operate(name, self, *others)
+    return method
+
+
+for _name in "len getitem setitem delitem contains str repr hash int float call".split():
+    setattr(RemoteObject, "__%s__" % _name, forward(_name))
+RemoteObject.__iter__ = lambda self: iter(operate("iter", self))
+for _name in "eq ne lt le gt ge bool".split():
+    setattr(RemoteObject, "__%s__" % _name, decide(_name))
+for _name in "add sub mul truediv floordiv mod pow matmul and_ or_ xor".split():
+    setattr(RemoteObject, "__%s__" % _name.strip("_"), forward(_name))
+    setattr(RemoteObject, "__r%s__" % _name.strip("_"), forward_reversed(_name))
+for _name in "neg pos abs invert".split():
+    setattr(RemoteObject, "__%s__" % _name, forward(_name))
+
+
+def proxy(remote, name, due=False):
     def candidate(*args, **kwargs):
-        return remote.call(name, args, kwargs)
+        return remote.call(name, args, kwargs, due)
     return candidate
 
 
@@ -246,7 +303,8 @@ def add_names(remote, names, wanted, simple):
         if kinds[name] in ("function", "class"):
             names[name] = proxy(remote, name)
         elif kinds[name] == "value":
-            names[name] = remote.call(name, (), {})
+            names[name] = remote.call("=" + name, (), {})
+    return kinds
 
 
 def check_split(job, fd, outcome):
@@ -258,9 +316,9 @@ def check_split(job, fd, outcome):
     entry = job["entry_point"]
     wanted = [n for n in sorted(names_in(tests)) if n not in names and not hasattr(builtins, n)]
     simple = entry.split("(")[0].split(".")[0]
-    remote = Remote(Channel(fd, MAX_FRAME), outcome, records)
+    remote = Remote(Channel(fd, MAX_FRAME), outcome, records, job)
     try:
-        add_names(remote, names, wanted, simple)
+        kinds = add_names(remote, names, wanted, simple)
     except Ended:
         raise
     except MemoryError:
@@ -269,22 +327,39 @@ def check_split(job, fd, outcome):
         outcome.end("runtime_error", "the program broke the channel: %s" % type(error).__name__)
     for name in wanted:
         if name not in names and name in STANDARD_MODULES:  # tests that rely on an import of the program's
-            names[name] = importlib.import_module(name)
+            try:
+                names[name] = importlib.import_module(name)
+            except Exception:  # the tests may name something of theirs like a module that is not for this system
+                pass
     if entry and entry == simple:
         names[entry] = proxy(remote, entry)
     before = names.get("check")
+    checking = False
     try:
         exec(tests, names)
         if entry and names.get("check") is not before:
+            checking = True
             names["check"](proxy(remote, entry))
         elif remote.number == 0:
             raise DataError("the tests never called the program: name an entry point")
     except (DataError, Ended):
         raise
     except BaseException as error:
+        if remote.number == 0:
+            blame_tests(error, job, outcome, kinds, checking or not entry or "check" not in tests.co_names)
         outcome.end(*judge(error, job, remote.raised))
     if outcome.verdict is None:
         outcome.end("pass", "")
+
+
+def blame_tests(error, job, outcome, kinds, program_owes_names):
+    """What fails before anything was asked of the program is the data's fault, but for a name that it was to define."""
+    name = re.search("name '(.*?)'", str(error)) if isinstance(error, NameError) else None
+    if name and program_owes_names and kinds.get(name[1]) == "missing":
+        outcome.end("runtime_error", "the program defines no %s" % name[1])
+    where = failed_line(error, job["tests"])
+    raise DataError("the tests failed before they asked anything of the program: %s: %s%s" % (
+        type(error).__name__, str(error)[:160], ", " + where if where else "")) from None
 
 
 def check_inline(job, outcome):
