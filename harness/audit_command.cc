@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <memory>
+#include <string>
 
 #include "core/error.h"
 #include "core/json.h"
@@ -15,6 +17,21 @@ struct AuditOptions {
   AuditConfig config;
   AuditRules rules;
 };
+
+// "2023-09" or "2023-09-30"; dates are compared as text, so nothing else would mean what it says.
+std::string is_month_or_day(const std::string& text) {
+  const std::string shape = text.size() == 7 ? "dddd-dd" : "dddd-dd-dd";
+  bool matches = text.size() == shape.size();
+  for (size_t i = 0; matches && i < text.size(); ++i) {
+    matches = shape[i] == 'd' ? text[i] >= '0' && text[i] <= '9' : text[i] == shape[i];
+  }
+  auto in = [&](size_t at, int most) {
+    const int number = std::atoi(text.substr(at, 2).c_str());
+    return number >= 1 && number <= most;
+  };
+  matches = matches && in(5, 12) && (text.size() == 7 || in(8, 31));
+  return matches ? "" : "\"" + text + "\" is no date: give YYYY-MM or YYYY-MM-DD, e.g. 2023-09";
+}
 
 int audit_command(const AuditOptions& options) {
   const AuditResult result = audit_checkpoint(options.config, options.rules, g_cancelled);
@@ -31,8 +48,10 @@ void declare_audit(CLI::App& command, int& exit_code) {
   command.add_option("--against-model", options->config.against_model, "Where its weights lie (default: as stored)");
   command.add_option("--training-text", options->config.training_text,
                      "Text that A was trained on: are the items in it? A file or folder; .jsonl is read line by line");
-  command.add_option("--cutoff", options->rules.cutoff,
-                     "Where A's training data ends, YYYY-MM: held-out exams are compared before and after it");
+  command
+      .add_option("--cutoff", options->rules.cutoff,
+                  "Where A's training data ends, YYYY-MM: held-out exams are compared before and after it")
+      ->check(is_month_or_day);
   add_run_flags(command, options->config.run);
   command.get_option("--model")->required(false);
   command.get_option("--tasks")->required(false);

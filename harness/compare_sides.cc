@@ -12,6 +12,7 @@
 namespace assay {
 namespace {
 
+constexpr const char* kNoItems = "none: two published numbers have no items";
 constexpr const char* kConservativeMark =
     "few items, clusters, right or wrong answers: its interval is a conservative one";
 constexpr std::string_view kPublished = "published:";
@@ -218,6 +219,7 @@ class Comparer {
     row.cells.resize(sides_.size());
     row.tests.resize(sides_.size());
     std::vector<const SideTask*> beside(sides_.size(), nullptr);
+    std::set<size_t> other_texts;  // columns
     const std::vector<PublishedKey> keys = published_keys(registry_, number.task, number.convention);
     for (size_t i = 0; i < sides_.size(); ++i) {
       if (sides_[i].is_published()) {
@@ -225,6 +227,10 @@ class Comparer {
         if (!found || !on_our_scale(*found, number.metric)) continue;
         row.cells[i] = published_cell(*found);
         mark_published(number, keys, *found, *row.cells[i]);
+        if (of_own_texts(number)) {
+          row.cells[i]->marks.push_back(found->benchmark + " is over other texts than A's: not tested");
+          other_texts.insert(i);
+        }
         used_benchmarks_.insert(found->benchmark);
       } else {
         beside[i] = counterpart(tasks_[i], lead);
@@ -233,7 +239,7 @@ class Comparer {
         mark_differences(number, *beside[i], *row.cells[i]);
       }
     }
-    test_row(row, beside);
+    test_row(row, beside, other_texts);
     const auto filled = std::count_if(row.cells.begin(), row.cells.end(), [](const auto& cell) { return !!cell; });
     if (filled < 2) return;
     if (beside[1] && row.cells[1]) shown_of_second_.insert(key_of(*beside[1]));
@@ -253,13 +259,15 @@ class Comparer {
   }
 
   // A against every other column. Where A is published and the other was run, the same test with its sides changed.
-  void test_row(CompareRow& row, const std::vector<const SideTask*>& beside) {
+  void test_row(CompareRow& row, const std::vector<const SideTask*>& beside, const std::set<size_t>& other_texts) {
     if (!row.cells[0]) return;
     std::optional<ComparedScores> own;
     if (beside[0]) own = scores_of(*db_, *beside[0]);
     for (size_t i = 1; i < row.cells.size(); ++i) {
       if (!row.cells[i]) continue;
-      if (own && beside[i]) {
+      if (other_texts.count(i) || (other_texts.count(0) && beside[i])) {
+        row.tests[i] = untested(*row.cells[0], *row.cells[i], "none: other texts");
+      } else if (own && beside[i]) {
         row.tests[i] = compare_scores(*own, scores_of(*db_, *beside[i]), row.metric, row.cells[i]->marks);
         if (!row.tests[i]) row.cells[i]->marks.push_back("no item in common: not compared");
       } else if (own) {
@@ -273,15 +281,21 @@ class Comparer {
           test.interval = Interval{-test.interval->high, -test.interval->low, test.interval->conservative};
         row.tests[i] = test;
       } else {
-        row.tests[i] = untested(*row.cells[0], *row.cells[i]);
+        row.tests[i] = untested(*row.cells[0], *row.cells[i], kNoItems);
       }
     }
   }
 
-  static CompareTest untested(const CompareCell& a, const CompareCell& b) {
+  // Whether the task takes any texts that it is given (--text): no benchmark's.
+  bool of_own_texts(const ReportRow& row) const {
+    const Task* task = registry_.find_task(row.task + "@" + row.convention);
+    return task && task->data.format == "text";
+  }
+
+  static CompareTest untested(const CompareCell& a, const CompareCell& b, const char* why) {
     CompareTest test;
     test.a = a.value, test.b = b.value, test.difference = a.value - b.value;
-    test.test = "none: two published numbers have no items";
+    test.test = why;
     return test;
   }
 
@@ -306,7 +320,7 @@ class Comparer {
         row.cells[i] = published_cell(*found);
         if (found->shots != first->shots) row.cells[i]->marks.push_back("other shots than A's");
         if (!found->setting.empty()) row.cells[i]->marks.push_back("setting: " + found->setting);
-        if (i > 0) row.tests[i] = untested(*row.cells[0], *row.cells[i]);
+        if (i > 0) row.tests[i] = untested(*row.cells[0], *row.cells[i], kNoItems);
       }
       if (task.empty()) row.cells[0]->marks.push_back("no such task yet");
       const auto filled = std::count_if(row.cells.begin(), row.cells.end(), [](const auto& cell) { return !!cell; });

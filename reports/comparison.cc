@@ -42,7 +42,7 @@ std::vector<Pair> common_items(const std::vector<ItemScore>& a, const std::vecto
 struct Layout {
   PairedScores scores;
   std::vector<std::string> clusters, tasks;
-  std::vector<const ItemScore*> items;
+  std::vector<Pair> items;
 };
 
 void add_member(Layout& layout, const std::vector<Pair>& pairs, const std::string& task, bool as_cluster, bool ratio,
@@ -57,7 +57,7 @@ void add_member(Layout& layout, const std::vector<Pair>& pairs, const std::strin
     const std::string& own = pair.a->cluster;
     layout.clusters.push_back(as_cluster ? task : own.empty() ? "" : task + "/" + own);
     layout.tasks.push_back(task);
-    layout.items.push_back(pair.a);
+    layout.items.push_back(pair);
   }
 }
 
@@ -82,6 +82,8 @@ const char* to_string(CompareVerdict verdict) {
       return "no_difference_shown";
     case CompareVerdict::kTooFewItems:
       return "too_few_items";
+    case CompareVerdict::kNotTested:
+      return "not_tested";
   }
   return "";
 }
@@ -139,8 +141,9 @@ std::optional<CompareTest> compare_scores(const ComparedScores& a, const Compare
   test.clustered = layout.scores.clusters.is_clustered();
   test.units = layout.scores.clusters.count;
   for (size_t i = 0; i < layout.items.size(); ++i) {
-    if (layout.scores.a[i] == layout.scores.b[i]) continue;
-    test.flips.push_back({layout.tasks[i], layout.items[i]->item, layout.scores.a[i], layout.scores.b[i]});
+    const auto& [own, other] = layout.items[i];
+    if (own->value == other->value) continue;
+    test.flips.push_back({layout.tasks[i], own->item, own->value, other->value});
   }
   if (test.interval && test.interval->conservative) {
     marks.push_back("few items, clusters or flips: the interval is a conservative one");
@@ -196,6 +199,8 @@ void judge(Comparison& comparison) {
     test.q = q[i];
     if (test.q && *test.q <= kLevel && test.difference != 0) {
       test.verdict = (test.difference > 0) == higher_is_better[i] ? CompareVerdict::kBetter : CompareVerdict::kWorse;
+    } else if (test.items == 0) {
+      test.verdict = CompareVerdict::kNotTested;
     } else if (test.items < kFewestItems || (test.clustered && test.units < kFewestClusters)) {
       test.verdict = CompareVerdict::kTooFewItems;
     } else {

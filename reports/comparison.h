@@ -15,7 +15,8 @@
 
 namespace assay {
 
-enum class CompareVerdict { kBetter, kWorse, kNoDifferenceShown, kTooFewItems };
+// kNotTested: there are no items, as between two published numbers.
+enum class CompareVerdict { kBetter, kWorse, kNoDifferenceShown, kTooFewItems, kNotTested };
 const char* to_string(CompareVerdict verdict);  // as in --json
 
 // Items and clusters below which "no difference" is no statement.

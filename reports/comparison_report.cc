@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "reports/comparison.h"
 #include "reports/text_table.h"
@@ -45,16 +46,20 @@ std::string probability(const std::optional<double>& p) {
   return *p < 0.0001 ? "<0.0001" : fmt::format("{:.4f}", *p);
 }
 
-std::optional<size_t> best_column(const CompareRow& row) {
-  std::optional<size_t> best;
+// Every column with the row's best value, as it is printed; none where there is one column only.
+std::set<size_t> best_columns(const CompareRow& row) {
+  std::optional<double> best;
   size_t filled = 0;
-  for (size_t i = 0; i < row.cells.size(); ++i) {
-    if (!row.cells[i]) continue;
+  for (const auto& cell : row.cells) {
+    if (!cell) continue;
     ++filled;
-    const double value = row.cells[i]->value;
-    if (!best || (row.higher_is_better ? value > row.cells[*best]->value : value < row.cells[*best]->value)) best = i;
+    if (!best || (row.higher_is_better ? cell->value > *best : cell->value < *best)) best = cell->value;
   }
-  return filled > 1 ? best : std::nullopt;
+  std::set<size_t> columns;
+  for (size_t i = 0; i < row.cells.size() && filled > 1; ++i) {
+    if (row.cells[i] && value_text(row.metric, row.cells[i]->value) == value_text(row.metric, *best)) columns.insert(i);
+  }
+  return columns;
 }
 
 std::string emphasised(const std::string& text, const CompareRendering& rendering) {
@@ -108,11 +113,12 @@ TextTable table_of(const Comparison& comparison, const CompareRendering& renderi
     }
   }
   for (const CompareRow& row : comparison.rows) {
-    const std::optional<size_t> best = best_column(row);
+    const std::set<size_t> best = best_columns(row);
     std::vector<std::string> cells = {std::string(static_cast<size_t>(row.depth) * 2, ' ') + row.task,
                                       row.shots ? std::to_string(*row.shots) : "",
                                       row.filter == "none" ? row.metric : row.metric + "/" + row.filter};
-    for (size_t i = 0; i < row.cells.size(); ++i) cells.push_back(cell_text(row, i, best == i, rendering, footnotes));
+    for (size_t i = 0; i < row.cells.size(); ++i)
+      cells.push_back(cell_text(row, i, best.count(i) > 0, rendering, footnotes));
     for (size_t i = 1; i < row.tests.size(); ++i) add_test_cells(row, i, cells);
     table.rows.push_back(std::move(cells));
   }

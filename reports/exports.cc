@@ -21,6 +21,35 @@ std::string yaml_text(const std::string& text) {
   return dump_json(Json(text));
 }
 
+std::string aggregation_of(const std::string& metric) {
+  return metric == "bits_per_byte" || ends_with(metric, "perplexity") ? metric : "mean";
+}
+
+// What a run stores of a task, under that harness's names; plain tasks only, as there.
+void add_config(const ReportRow& row, const std::string& name, Json& configs) {
+  Json& config = configs[name];
+  if (config.is_null()) {
+    config = {{"task", name},
+              {"task_alias", row.alias},
+              {"num_fewshot", row.shots.value_or(0)},
+              {"repeats", 1},
+              {"metric_list", Json::array()},
+              {"filter_list", Json::array()},
+              {"metadata", {{"version", row.version}}}};
+  }
+  auto add_once = [](Json& list, const char* key, Json entry) {
+    for (const Json& known : list) {
+      if (known[key] == entry[key]) return;
+    }
+    list.push_back(std::move(entry));
+  };
+  add_once(config["metric_list"], "metric",
+           {{"metric", row.metric},
+            {"aggregation", aggregation_of(row.metric)},
+            {"higher_is_better", row.higher_is_better}});
+  add_once(config["filter_list"], "name", {{"name", row.filter}});
+}
+
 // The hub's names of metrics.
 std::string hub_metric(const std::string& metric) {
   if (starts_with(metric, "acc")) return "accuracy";
@@ -31,7 +60,7 @@ std::string hub_metric(const std::string& metric) {
 
 std::string render_lm_eval_json(const std::vector<ReportRow>& rows, const ReportOptions& options) {
   Json results = Json::object(), groups = Json::object(), subtasks = Json::object(), versions = Json::object(),
-       shots = Json::object(), better = Json::object(), samples = Json::object();
+       shots = Json::object(), better = Json::object(), samples = Json::object(), configs = Json::object();
   std::vector<std::pair<int, std::string>> open_groups;  // depth and name of those around the current row
   for (const ReportRow& row : rows) {
     if (row.run != rows.front().run) {
@@ -57,11 +86,12 @@ std::string render_lm_eval_json(const std::vector<ReportRow>& rows, const Report
     entry[row.metric + "_stderr," + row.filter] = row.stderr_ ? Json(*row.stderr_) : Json("N/A");
     better[name][row.metric] = row.higher_is_better;
     if (row.is_group) groups[name] = entry;
+    if (!row.is_group) add_config(row, name, configs);
   }
   Json out = {{"results", results}};
   if (!groups.empty()) out["groups"] = groups;
   out["group_subtasks"] = subtasks;
-  out["configs"] = Json::object();
+  out["configs"] = configs;
   out["versions"] = versions;
   out["n-shot"] = shots;
   out["higher_is_better"] = better;

@@ -192,7 +192,7 @@ function fitsSection(section) {
 
 // -------------------------------------------------------------------------------------------------------- comparisons
 
-const kVerdicts = {better: "▲ better", worse: "▼ worse", no_difference_shown: "no difference shown", too_few_items: "too few items"};
+const kVerdicts = {better: "▲ better", worse: "▼ worse", no_difference_shown: "no difference shown", too_few_items: "too few items", not_tested: "not tested"};
 
 function flipsCell(comparison, row) {
   const flips = row.flips;

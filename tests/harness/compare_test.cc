@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "core/json.h"
 #include "harness/compare_gate.h"
@@ -165,6 +166,35 @@ TEST_CASE("published models stand side by side, benchmarks without a task say so
       run_assay({"compare", "published:LLaMA-2 70B@table5", "published:DeepSeek LLM 67B Base@table5", "--json"}).out,
       "compare");
   CHECK(json["rows"].size() == 26);
+  for (const Json& row : json["rows"]) CHECK(row["verdict"] == "not_tested");
+}
+
+TEST_CASE("bits per byte of own texts are not tested against those of The Pile") {
+  TemporaryFolder folder;
+  const std::string file = folder.file("scores.db"), texts = folder.file("texts");
+  std::filesystem::create_directory(texts);
+  for (int i = 0; i < 3; ++i) {
+    folder.write("texts/" + std::to_string(i) + ".txt", "One short text, number " + std::to_string(i) + ".\n");
+  }
+  Finished run = run_assay(
+      {"run", "--model", source("examples/checkpoints/step-00040"), "--tasks", "bpb", "--text", texts, "--db", file});
+  INFO(run.err);
+  REQUIRE(run.exit_code == 0);
+  Finished finished = run_assay({"compare", "step-00040", "published:LLaMA-2 70B@table5", "--json", "--db", file});
+  INFO(finished.err);
+  REQUIRE(finished.exit_code == 0);
+  const Json row = row_of(parse_json(finished.out, "compare"), "bpb");
+  CHECK(row["verdict"] == "not_tested");
+  CHECK(row["p"].is_null());
+  CHECK(contains(row["marks"].dump(), "Pile-test is over other texts"));
+}
+
+TEST_CASE("a cutoff that is no date is refused") {
+  for (const char* cutoff : {"banana", "2023", "2023-13", "2023-9", "2023-09-40"}) {
+    Finished finished = run_assay({"audit", "step-01800", "--cutoff", cutoff, "--db", database()});
+    CHECK(finished.exit_code == 2);
+    CHECK(contains(finished.err, "is no date"));
+  }
 }
 
 TEST_CASE("bad input to compare ends with 2 and says where") {

@@ -107,6 +107,40 @@ TEST_CASE("a group of 20 subjects is compared by subject, a mean over members we
   CHECK(test->units == 20);
 }
 
+TEST_CASE("flips show the scores as they are, whatever a group weighs them with") {
+  ComparedScores a, b;
+  a.by_members = b.by_members = true;
+  for (size_t member = 0; member < 2; ++member) {
+    const size_t items = member == 0 ? 10 : 30;
+    a.members.push_back({"m" + std::to_string(member), scores(first_right(2, items)).members[0].items});
+    b.members.push_back({"m" + std::to_string(member), scores(first_right(0, items)).members[0].items});
+  }
+  std::vector<std::string> marks;
+  const auto test = compare_scores(a, b, "acc", marks);
+  REQUIRE(test->flips.size() == 4);
+  for (const FlippedItem& flip : test->flips) {
+    CHECK(flip.a == 1);
+    CHECK(flip.b == 0);
+  }
+}
+
+TEST_CASE("all that are best as printed stand in bold, and numbers without items are not tested") {
+  Comparison comparison;
+  comparison.columns = {"A", "B", "C"};
+  CompareRow row = row_with(CompareTest{});
+  row.cells = {CompareCell{0.70004}, CompareCell{0.70001}, CompareCell{0.5}};
+  row.tests = {std::nullopt, CompareTest{}, CompareTest{}};
+  comparison.rows = {row};
+  judge(comparison);
+  CHECK(comparison.rows[0].tests[1]->verdict == CompareVerdict::kNotTested);
+  const std::string table = render_comparison(comparison, {true, false, false});
+  const size_t first = table.find("**70.0**");
+  REQUIRE(first != std::string::npos);
+  CHECK(table.find("**70.0**", first + 1) != std::string::npos);
+  CHECK(table.find("**50.0**") == std::string::npos);
+  CHECK(table.find("not tested") != std::string::npos);
+}
+
 TEST_CASE("bits per byte are compared as sums over sums") {
   ComparedScores a = scores({10, 30}), b = scores({20, 30});
   for (ComparedScores* side : {&a, &b}) {

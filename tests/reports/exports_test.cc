@@ -34,6 +34,14 @@ TEST_CASE("lm-eval-json has that harness's keys: metric and filter, groups and t
   CHECK(out["versions"]["alone"] == 1);
   CHECK(out["higher_is_better"]["exam_b"]["acc"] == true);
   CHECK(out["n-samples"]["alone"]["effective"] == 100);
+  CHECK(out["configs"].size() == 3);  // plain tasks
+  const Json& config = out["configs"]["exam_b"];
+  CHECK(config["task"] == "exam_b");
+  CHECK(config["num_fewshot"] == 5);
+  CHECK(config["metric_list"] ==
+        Json::array({{{"metric", "acc"}, {"aggregation", "mean"}, {"higher_is_better", true}}}));
+  CHECK(config["filter_list"][0]["name"] == "none");
+  CHECK(config["metadata"]["version"] == 1);
 }
 
 TEST_CASE("lm-eval-json holds one run") {
