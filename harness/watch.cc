@@ -61,9 +61,10 @@ class Watcher {
       if (taken_.count(entry.fingerprint)) continue;
       const double first = first_seen_.count(entry.fingerprint) ? first_seen_[entry.fingerprint] : now();
       seen[entry.fingerprint] = first;
-      // A clock that is ahead of ours (another machine's) counts from when we first saw the files.
-      const double unchanged = now() - std::min(first, entry.changed);
-      if (unchanged < config_.settle) {
+      // Since we first saw the files as they are, whatever their own times say: a copy may keep the times of its
+      // original, and another machine's clock may be ahead of ours. What has long been whole need not settle again.
+      const double unchanged = now() - first;
+      if (now() - std::min(first, entry.changed) < config_.settle) {
         waiting_ = true;
         continue;
       }
@@ -127,6 +128,7 @@ class Watcher {
   void record(const FolderEntry& entry, const std::string& state, const std::string& reason,
               std::optional<int64_t> run) {
     series_.db().put_watched({entry.fingerprint, entry.path, state, reason, run});
+    if (state != "failed") series_.db().forget_failed(entry.path);
     taken_[entry.fingerprint] = state;
   }
 

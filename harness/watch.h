@@ -3,9 +3,10 @@
 // Each checkpoint of the folder is taken once, when it is whole (checkpoint_folder.h) and its files have not changed
 // for `settle` seconds. What became of it is kept in the database (table watched), so a restart goes on, and a
 // checkpoint that was renamed or that is gone again is not taken twice. One that can't be used is recorded as failed,
-// with the reason, once its files have not changed for `give_up` seconds; one that vanishes while it is scored, as
-// failed too. All others go on. Task files, documents and prompts are made ready once; token ids and the plan too, as
-// long as the tokenizer stays the same.
+// with the reason, once `give_up` seconds have passed since its files were first seen as they are; one that vanishes
+// while it is scored, as failed too; both are forgotten when the same path is scored after all. All others go on. Task
+// files, documents and prompts are made ready once; token ids and the plan too, as long as the tokenizer stays the
+// same.
 #pragma once
 
 #include <atomic>

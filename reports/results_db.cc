@@ -950,6 +950,12 @@ std::vector<ReportRow> ResultsDb::report_rows(const std::vector<int64_t>& runs, 
   return rows;
 }
 
+void ResultsDb::forget_failed(const std::string& path) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query(db.main_, "DELETE FROM watched WHERE path = ? AND state = 'failed'").bind(path).run();
+}
+
 void ResultsDb::put_audit(const StoredAudit& audit) {
   auto& db = *implementation_;
   std::lock_guard lock(db.main_mutex_);

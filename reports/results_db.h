@@ -215,6 +215,8 @@ class ResultsDb {
 
   // Rows of a report over the given runs, in order of run and task position; audit forms only where asked for.
   std::vector<ReportRow> report_rows(const std::vector<int64_t>& runs, bool audit_forms = false);
+  // Takes back that checkpoints at this path had failed: it has been scored since.
+  void forget_failed(const std::string& path);
   // Replaces an earlier one of the same pair. In order of their last time.
   void put_audit(const StoredAudit& audit);
   std::vector<StoredAudit> audits();

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "core/error.h"
@@ -199,6 +200,44 @@ TEST_CASE("a marker file decides where one is asked for, and the newest can come
   std::vector<std::string> labels;
   for (const StoredRun& run : db->find_runs("")) labels.push_back(run.label);
   CHECK(labels == std::vector<std::string>{step_name(3), step_name(1)});
+}
+
+TEST_CASE("a half-copied checkpoint with an old date is waited for, and a failure is forgotten once it is scored") {
+  testing::TemporaryFolder folder;
+  const fs::path train = folder.file("train"), path = train / "step-1";
+  fs::create_directories(train);
+  const Writer writer;
+  auto begin_old = [&] {
+    fs::remove_all(path);
+    writer.begin(path);  // the shard is still to come
+    for (const auto& file : fs::directory_iterator(path)) {
+      fs::last_write_time(file, fs::file_time_type::clock::now() - std::chrono::hours(24));
+    }
+  };
+  begin_old();
+  std::jthread copying([&] {
+    pause(1);
+    writer.write_shard(path, 1, 1, 0);
+  });
+  auto arguments = watch_arguments(folder);
+  arguments.push_back("--once");
+  const testing::Finished waited = testing::run_assay(arguments);
+  INFO(waited.err);
+  CHECK(waited.exit_code == 0);
+  copying.join();
+
+  begin_old();
+  CHECK(testing::run_assay(arguments).exit_code == 1);
+  auto states = [&] {
+    auto db = ResultsDb::open(folder.file("scores.db"), ResultsDb::Mode::kReadOnly);
+    std::multiset<std::string> all;
+    for (const WatchedCheckpoint& one : db->watched()) all.insert(one.state);
+    return all;
+  };
+  CHECK(states() == std::multiset<std::string>{"failed", "scored"});
+  writer.write_shard(path, 2, 1, 0);
+  CHECK(testing::run_assay(arguments).exit_code == 0);
+  CHECK(states() == std::multiset<std::string>{"scored", "scored"});
 }
 
 TEST_CASE("a checkpoint is known by its files, not by its name") {
