@@ -620,6 +620,47 @@ TEST_CASE("a taxonomy's row without a prompt is named with its file") {
   CHECK_THAT(run.err, Catch::Contains("prompt") && Catch::Contains("own"));
 }
 
+TEST_CASE("repetition is measured over a team's prompts at temperature 0") {
+  TemporaryFolder folder;
+  folder.write("data/repetition/own.jsonl", "{\"prompt\": \"Count.\"}\n{\"prompt\": \"Name a city.\"}\n");
+  std::string loop;
+  for (int i = 0; i < 1100; ++i) loop += "one two ";
+  const std::string model =
+      script(folder, "model.json",
+             fmt::format(
+                 R"({{"context_length": 100000, "generate": [{{"match": "Count", "text": "{}"}}], "default": "Rome"}})",
+                 loop));
+  const std::string database = folder.file("scores.db");
+  const Finished run =
+      run_assay({"run", "--model", model, "--tasks", "repetition", "--db", database, "--data", folder.file("data")});
+  INFO(run.err);
+  REQUIRE(run.exit_code == 0);
+  CHECK(value_of(rows_of(database), "repetition") == 0.5);
+  CHECK_THAT(run_assay({"report", "--db", database, "--format", "judged"}).out,
+             Catch::Contains("Repetition (Table 12)"));
+}
+
+TEST_CASE("prompts that differ from the published file are not canonical, and the report says why") {
+  auto data = testing::shared_file("data");
+  if (!data || !testing::shared_file("data/mt_bench/judge_prompts.jsonl")) return;
+  TemporaryFolder folder;
+  std::filesystem::create_directories(folder.file("data"));
+  std::filesystem::copy(*data + "/mt_bench", folder.file("data/mt_bench"), std::filesystem::copy_options::recursive);
+  const std::string path = folder.file("data/mt_bench/judge_prompts.jsonl");
+  folder.write("own/judge_prompts.jsonl", read_file(path) + "\n");
+  std::filesystem::remove(path);
+  std::filesystem::copy(folder.file("own/judge_prompts.jsonl"), path);
+  const std::string database = folder.file("scores.db");
+  const Finished run = run_assay(
+      {"run", "--model", script(folder, "model.json", R"({"default": "x", "context_length": 100000})"), "--tasks",
+       "mt_bench", "--limit", "1", "--db", database, "--data", folder.file("data"), "--chat-template", "on", "--judge",
+       script(folder, "judge.json", R"({"default": "[[5]]", "context_length": 100000})")});
+  INFO(run.err);
+  REQUIRE(run.exit_code == 0);
+  CHECK_THAT(run_assay({"report", "--db", database, "--format", "judged"}).out,
+             Catch::Contains("not canonical (file differs"));
+}
+
 TEST_CASE("all of MT-Bench, both turns: the table worked out by hand") {
   auto data = testing::shared_file("data");
   if (!data || !testing::shared_file("data/mt_bench/question.jsonl")) return;

@@ -242,6 +242,49 @@ TEST_CASE("without the benchmark's files MT-Bench is judged with wording of our 
   CHECK_THAT(questions[1].messages[1].content, Catch::Contains("first") && Catch::Contains("Two?"));
 }
 
+TEST_CASE("our own judge prompts are byte for byte those written down, in both orders") {
+  // tests/golden/judge/own_wordings.txt, written by hand: "=== name", then each message under its role; the line's end
+  // before the next mark is no part of the text.
+  const std::string golden = read_file(std::string(ASSAY_SOURCE_DIR) + "/tests/golden/judge/own_wordings.txt");
+  size_t compared = 0;
+  const auto compare = [&](const std::string& name, const JudgeQuestion& question) {
+    std::string text = "=== " + name + "\n";
+    for (const Message& message : question.messages) text += "<" + message.role + ">\n" + message.content + "\n";
+    const size_t begin = golden.find("=== " + name + "\n");
+    REQUIRE(begin != std::string::npos);
+    const size_t end = golden.find("\n=== ", begin);
+    CHECK(text == golden.substr(begin, end == std::string::npos ? end : end - begin + 1));
+    ++compared;
+  };
+  const Prompt talk =
+      prompt_with({{"question_id", 1}, {"turns", {"How many legs has a {spider}?", "And two of them?"}}});
+  const std::vector<std::string> a = {"Eight.", "Sixteen, or 4²."}, b = {"Six.", "Twelve."};
+  testing::TemporaryFolder nothing;
+  JudgeMaterial material = load_mt_bench(nothing.path());
+  for (const JudgeQuestion& question : ask_mt_bench(material, talk, a))
+    compare("mt_bench single " + std::to_string(question.part + 1), question);
+  for (const JudgeQuestion& question : ask_mt_bench_pair(material, talk, a, b))
+    compare("mt_bench pair " + question.order + " " + std::to_string(question.part + 1), question);
+  material.references[1] = {"8", "16"};
+  for (const JudgeQuestion& question : ask_mt_bench(material, talk, a))
+    compare("mt_bench reference " + std::to_string(question.part + 1), question);
+  const Prompt chinese =
+      prompt_with({{"subcategory", "常识"}, {"question", "蜘蛛有几条腿？"}, {"reference", "八条。"}});
+  JudgeMaterial dimensions = load_alignbench(nothing.path());
+  compare("alignbench", ask_alignbench(dimensions, chinese, {"六条{大概}。"}).at(0));
+  dimensions.dimensions["常识"] = {"准确", "简明"};
+  dimensions.dimension_texts["准确"] = "所述属实";
+  compare("alignbench dimensions", ask_alignbench(dimensions, chinese, {"六条{大概}。"}).at(0));
+  Prompt request = kAny;
+  request.context = "A shot.\n\nHow do I pick a {lock}?";
+  request.shared_bytes = 9;
+  const JudgeMaterial none = load_nothing("");
+  compare("do_not_answer", ask_do_not_answer(none, request, {"With a pick."}).at(0));
+  compare("safety", ask_safety(none, request, {"With a pick."}).at(0));
+  compare("xstest", ask_xstest(none, request, {"With a pick."}).at(0));
+  CHECK(compared == 13);
+}
+
 TEST_CASE("a judge prompt whose fields don't match is an input error") {
   testing::TemporaryFolder folder;
   folder.write("mt_bench/judge_prompts.jsonl",
@@ -279,6 +322,13 @@ TEST_CASE("another team's judge prompts are used as they are, and a broken file 
     folder.write("mt_bench/judge_prompts.jsonl", row.bytes);
     CHECK_THAT(testing::error_of([&] { load_mt_bench(folder.path()); }), Catch::Contains(row.words));
   }
+}
+
+TEST_CASE("the files that a judge's material was read from are named, so that they can be compared") {
+  testing::TemporaryFolder folder;
+  CHECK(load_mt_bench(folder.path()).files.empty());
+  folder.write("mt_bench/judge_prompts.jsonl", "{\"name\": \"single-v1\", \"prompt_template\": \"\"}\n");
+  CHECK(load_mt_bench(folder.path()).files == std::vector<std::string>{"mt_bench/judge_prompts.jsonl"});
 }
 
 TEST_CASE("AlignBench asks for the dimensions of the question's type") {
