@@ -1,5 +1,6 @@
 // The first stage: text -> text, before the vocabulary is looked at. Steps of tokenizer.json that are understood:
-// Sequence, Prepend, Replace, NFC, NFD, NFKC, NFKD, Lowercase, Strip, StripAccents, ByteLevel.
+// Sequence, Prepend, Replace, NFC, NFD, NFKC, NFKD, Lowercase, Strip, StripAccents, ByteLevel, Nmt, BertNormalizer,
+// Precompiled.
 #pragma once
 
 #include <functional>

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/json.h"
+#include "model_backend/tokenizer/normalizer.h"
 #include "model_backend/tokenizer/tokenizer.h"
 #include "tests/support.h"
 
@@ -52,7 +53,7 @@ TEST_CASE("A defect of tokenizer.json is an error that names the place") {
       {"dropout", R"({"model": {"vocab": {"a": 0}, "merges": [], "dropout": 0.1}})", "dropout"},
       {"unigram entry of one", R"({"model": {"type": "Unigram", "vocab": [["a"]]}})", "vocab: entry 0"},
       {"unigram unknown id", R"({"model": {"type": "Unigram", "vocab": [["a", 0]], "unk_id": 1}})", "unk_id"},
-      {"unknown normalizer", with_model(R"("normalizer": {"type": "BertNormalizer"})"), "BertNormalizer"},
+      {"unknown normalizer", with_model(R"("normalizer": {"type": "Sparkle"})"), "Sparkle"},
       {"normalizer list is none", with_model(R"("normalizer": {"type": "Sequence", "normalizers": 1})"), "normalizers"},
       {"unknown pre-tokenizer", with_model(R"("pre_tokenizer": {"type": "UnicodeScripts"})"), "UnicodeScripts"},
       {"bad expression",
@@ -85,6 +86,15 @@ TEST_CASE("A defect of tokenizer.json is an error that names the place") {
     std::string message = error_of([&] { make_tokenizer(row.json, "", "folder/tokenizer.json"); });
     CHECK_THAT(message, Catch::Contains("folder/tokenizer.json") && Catch::Contains(row.want));
   }
+}
+
+TEST_CASE("A defect of a compiled table of replacements is an error, and a trie that leads nowhere replaces nothing") {
+  const auto read = [](const char* base64) {
+    return read_normalizer(Json({{"type", "Precompiled"}, {"precompiled_charsmap", base64}}), "normalizer");
+  };
+  for (const char* bad : {"!", "", "AAAA", "/////wAA", "AwAAAAAA", "CAAAAAAAAAA="})
+    CHECK(testing::error_of([&] { read(bad); }).find("normalizer: precompiled_charsmap: ") == 0);
+  CHECK(read("BAAAAAD///8=").apply("a\r\nb") == "a\r\nb");
 }
 
 TEST_CASE("A file nested without end is refused") {

@@ -5,6 +5,7 @@
 
 #include "core/json.h"
 #include "core/text.h"
+#include "model_backend/tokenizer/normalizer.h"
 #include "model_backend/tokenizer/tokenizer.h"
 #include "tests/support.h"
 
@@ -39,6 +40,18 @@ TEST_CASE("Tiny tokenizers of every kind give the ids and texts of Hugging Face'
       if (row[3].is_null()) continue;
       CHECK(tokenizer->decode(row[1].get<Ids>()) == row[3].get<std::string>());
       CHECK(tokenizer->decode(row[2].get<Ids>(), true) == row[4].get<std::string>());
+    }
+  }
+}
+
+TEST_CASE("Normalizers give the texts of Hugging Face's library") {
+  const Json golden = read_json_file(std::string(ASSAY_SOURCE_DIR) + "/tests/golden/tokenizer/normalizers.json");
+  REQUIRE(golden["normalizers"].size() == 6);
+  for (const Json& entry : golden["normalizers"]) {
+    Normalizer normalizer = read_normalizer(entry["normalizer"], "normalizers.json");
+    for (const Json& row : entry["cases"]) {
+      INFO(entry["normalizer"]["type"] << ": " << row[0].dump());
+      CHECK(normalizer.apply(row[0].get<std::string>()) == row[1].get<std::string>());
     }
   }
 }
