@@ -17,9 +17,9 @@ struct PageOptions {
   std::string title;
   std::string software;              // "assay 0.1.0"
   const Compute* compute = nullptr;  // with it: scaling fits
+  std::string items;                 // address of the items page; empty = none
   // By label of checkpoint: what curves are drawn against instead of the step.
   const std::map<std::string, double>* tokens = nullptr;
-  std::string items;                 // address of the items page; empty = none
 };
 
 // Results, curves, fits and runs of these runs: aggregates only, one headline metric a task. Comparisons, audits,

@@ -55,6 +55,18 @@ TEST_CASE("the page of 20 checkpoints and 40 tasks is below 2 MB, with every res
   CHECK(data["curves"]["warnings"][0]["task"] == "task_04");
 }
 
+TEST_CASE("curves are drawn against tokens where those are given") {
+  Fixture fixture({3, 4, 1});
+  std::map<std::string, double> tokens;
+  for (const StoredRun& run : fixture.runs) tokens[run.label] = 1e9 * static_cast<double>(run.id);
+  PageOptions options;
+  options.tokens = &tokens;
+  const Json curves = page_data(*fixture.db, fixture.runs, options)["curves"];
+  CHECK(curves["x"] == "tokens");
+  CHECK(curves["curves"][0]["points"][2]["x"] == 3e9);
+  CHECK(curves["curves"][0]["svg"].get<std::string>().find("tokens") != std::string::npos);
+}
+
 TEST_CASE("nothing on the page comes from elsewhere") {
   const std::string html = page_html({{"title", "t"}}, false);
   CHECK(html.find("connect-src 'none'") != std::string::npos);
