@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -502,6 +503,19 @@ bool is_wanted(const ReadOptions& options, const std::vector<Score>& scores, con
   return false;
 }
 
+// What judges said about a task's items, by position.
+std::map<int64_t, std::vector<SampleWord>> judged_words(ResultsDb& db, int64_t run, const TaskRecord& task) {
+  std::map<int64_t, std::vector<SampleWord>> words;
+  for (const JudgeQuestionRecord& question : db.judge_questions_of(run, task.task, task.convention)) {
+    for (Judgement& word : db.judgements_of(question.request_hash)) {
+      if (word.prompt_version != question.prompt_version || word.presentation != question.presentation) continue;
+      words[question.position].push_back({word.judge, question.presentation, question.part, word.score, word.label,
+                                          std::move(word.problem), std::move(word.text)});
+    }
+  }
+  return words;
+}
+
 int samples_command(const ReadOptions& options) {
   auto db = ResultsDb::open(options.places.db, ResultsDb::Mode::kReadOnly);
   std::vector<Sample> samples;
@@ -513,13 +527,14 @@ int samples_command(const ReadOptions& options) {
       if (task.is_group || !matches) continue;
       found = true;
       auto scores = db->scores_of(run.id, task.task, task.convention);
+      auto words = judged_words(*db, run.id, task);
       for (StoredItem& item : db->items_of(run.id, task.task, task.convention)) {
         const size_t position = static_cast<size_t>(item.position);
         std::vector<Score> own = position < scores.size() ? scores[position] : std::vector<Score>{};
         if (!is_wanted(options, own, task.headline)) continue;
         if (options.limit > 0 && static_cast<int64_t>(samples.size()) >= options.limit) break;
         samples.push_back({task.task, task.convention, item.position, std::move(item.prompt), std::move(item.requests),
-                           std::move(item.responses), std::move(own)});
+                           std::move(item.responses), std::move(own), std::move(words[item.position])});
       }
     }
   }

@@ -59,6 +59,14 @@ std::string render_lm_eval_json(const std::vector<ReportRow>& rows, const Report
 std::string render_model_index(const std::vector<ReportRow>& rows, const ReportOptions& options);
 
 // One item with everything that led to its scores.
+// What a judge said about one answer of an item.
+struct SampleWord {
+  std::string judge, order;     // order: "single"; pairs: "a-first", "b-first"
+  int part = 0;                 // of the item's answers (turn)
+  std::optional<double> score;  // absent: `problem` says why
+  std::string label, problem, text;
+};
+
 struct Sample {
   std::string task, convention;
   int64_t doc_id = 0;  // position of the item in the task
@@ -66,6 +74,7 @@ struct Sample {
   std::vector<Request> requests;
   std::vector<std::optional<Response>> responses;
   std::vector<Score> scores;
+  std::vector<SampleWord> words;
 };
 
 // format: table, jsonl, lm-eval-jsonl. Throws Error(kInput) for another.

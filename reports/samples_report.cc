@@ -44,6 +44,23 @@ Json score_json(const Score& score) {
           {"value", score.value},   {"extracted", score.extracted}, {"gold", score.gold}};
 }
 
+Json word_json(const SampleWord& word) {
+  Json out = {{"judge", word.judge},
+              {"turn", word.part + 1},
+              {"order", word.order},
+              {"label", word.label},
+              {"text", word.text}};
+  out["score"] = or_null(word.score);
+  if (!word.score) out["problem"] = word.problem;
+  return out;
+}
+
+std::string word_text(const SampleWord& word) {
+  const std::string order = word.order == "single" ? "" : ", " + word.order;
+  const std::string value = word.score ? fmt::format("{:g}", *word.score) : "no score: " + word.problem;
+  return fmt::format("  judge {}, turn {}{}: {}\n", word.judge, word.part + 1, order, value) + indented(word.text);
+}
+
 std::string line_json(const Sample& sample) {
   Json out = {{"task", sample.task}, {"convention", sample.convention}, {"item", sample.prompt.item_id}};
   Json requests = Json::array();
@@ -61,6 +78,7 @@ std::string line_json(const Sample& sample) {
   out["requests"] = std::move(requests);
   out["scores"] = Json::array();
   for (const Score& score : sample.scores) out["scores"].push_back(score_json(score));
+  for (const SampleWord& word : sample.words) out["judgements"].push_back(word_json(word));
   return dump_json(out) + "\n";
 }
 
@@ -162,6 +180,7 @@ std::string people_text(const Sample& sample) {
                        score.filter == "none" ? "" : "," + score.filter, score.value, to_string(score.outcome),
                        score.outcome == Outcome::kUnparsed ? "none found" : score.extracted, score.gold);
   }
+  for (const SampleWord& word : sample.words) out += word_text(word);
   return out + "\n";
 }
 

@@ -113,6 +113,13 @@ TEST_CASE("before a judge has spoken the score is missing, afterwards it is the 
   // A task of one's own that is judged as MT-Bench has its table, and says what its average lacks.
   CHECK_THAT(table.out, Catch::Contains("Roleplay") && Catch::Contains("6.00 (2 of 8)") &&
                             Catch::Contains("score of 2 of 8 categories"));
+  // The judge's words stand beside the items, with the reason where one has no score.
+  const Finished samples = run_assay({"samples", "--db", bench.database, "--format", "table"});
+  CHECK_THAT(samples.out,
+             Catch::Contains("judge judge.json, turn 2: 9\n    [[9]]") &&
+                 Catch::Contains("judge judge.json, turn 1: no score: no rating [[n]] in the text\n    no word"));
+  CHECK_THAT(run_assay({"samples", "--db", bench.database, "--format", "jsonl"}).out,
+             Catch::Contains(R"("problem":"no rating [[n]] in the text")"));
   // Nothing is bought twice.
   const Json again = parse_json(run_assay(bench.judge_words(judge)).out, "judge")[0];
   CHECK(again["asked"] == 0);
