@@ -1,7 +1,10 @@
 #include "harness/sandbox_flags.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <utility>
+#include <vector>
 
 namespace assay {
 
@@ -23,6 +26,18 @@ void add_sandbox_flags(CLI::App& command, SandboxFlags& flags) {
 
 void announce(const SandboxState& state) {
   std::fprintf(stderr, "%s\n", state.headline().c_str());
+  // Mechanisms that are off for the same reason stand together.
+  std::vector<std::pair<std::string, std::string>> off;  // reason, names
+  for (const Mechanism& mechanism : state.mechanisms) {
+    if (mechanism.on) continue;
+    const auto same = std::find_if(off.begin(), off.end(), [&](const auto& row) { return row.first == mechanism.why; });
+    if (same != off.end()) {
+      same->second += ", " + mechanism.name;
+    } else {
+      off.emplace_back(mechanism.why, mechanism.name);
+    }
+  }
+  for (const auto& [why, names] : off) std::fprintf(stderr, "  off: %s: %s\n", names.c_str(), why.c_str());
 }
 
 }  // namespace assay

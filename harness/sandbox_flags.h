@@ -20,7 +20,7 @@ struct SandboxFlags {
 // Declares them; `flags` must outlive the parse.
 void add_sandbox_flags(CLI::App& command, SandboxFlags& flags);
 
-// The mode on stderr: weaker than namespaces is never silent.
+// The mode on stderr, and each mechanism that is off with its reason: weaker than namespaces is never silent.
 void announce(const SandboxState& state);
 
 }  // namespace assay

@@ -40,7 +40,11 @@ SuiteRow read_row(const Json& json, const std::string& where, bool control) {
   row.job.tests = fields.text("tests");
   row.job.entry_point = fields.text("entry_point", "");
   row.job.setup = fields.text("setup", "");
-  if (fields.has("limits")) row.job.limits = limits_from_json(fields.child("limits"), where);
+  try {
+    if (fields.has("limits")) row.job.limits = limits_from_json(fields.child("limits"), where);
+  } catch (const Error& error) {
+    row.defect = error.what();
+  }
   row.job.preload = string_list(fields, "preload");
   row.needs = string_list(fields, "needs");
   row.after = fields.text("after", "");
@@ -94,7 +98,8 @@ std::string broken_promise(const SuiteResult& result) {
     return fmt::format("the verdict came {:.1f} s after the limit", outcome.wall_s - limits.wall_s);
   // Without a user namespace they are counted, and the job ended, when they are there.
   const bool ended_by_count = outcome.sandbox == "landlock" && outcome.verdict == Verdict::kRuntimeError;
-  if (outcome.processes > limits.processes && !ended_by_count) return fmt::format("{} processes at once", outcome.processes);
+  if (outcome.processes > limits.processes && !ended_by_count)
+    return fmt::format("{} processes at once", outcome.processes);
   // A sum that the watchdog ended was above its limit when it was seen.
   if (outcome.verdict != Verdict::kMemoryLimit && outcome.memory_mb > limits.memory_mb * kMostMemory + kInterpreterMb)
     return fmt::format("{:.0f} MiB at once", outcome.memory_mb);
@@ -144,10 +149,16 @@ std::vector<SuiteResult> run_suite(Sandbox& sandbox, const std::vector<SuiteRow>
     result.outcome.slot = slots[i];
     result.skipped = skip_reason(rows[i], sandbox.mode(), canaries.get());
     if (!result.skipped.empty()) continue;
+    if (!rows[i].defect.empty()) {
+      result.ran = true;
+      result.outcome.reason = rows[i].defect;
+      result.outcome.sandbox = sandbox.mode();
+      continue;
+    }
     sandbox.submit_to(slots[i], rows[i].job, [&result, &mutex](ProgramOutcome outcome) {
       std::lock_guard lock(mutex);
+      result.ran = outcome.reason != kCancelledReason;
       result.outcome = std::move(outcome);
-      result.ran = true;
     });
   }
   sandbox.wait(cancelled);

@@ -18,9 +18,10 @@ struct SuiteRow {
   std::vector<std::string> expected;  // allowed verdicts; empty: any
   std::string after;                  // id of the row that must run directly before, in the same slot
   bool control = false;
+  std::string defect;  // what is wrong with its limits; empty: nothing. Such a row is not run
 };
 
-// Throws Error(kInput) naming file and line.
+// Throws Error(kInput) naming file and line; limits that make no sense are their row's defect.
 std::vector<SuiteRow> read_suite(const std::string& path, bool controls);
 
 struct SuiteResult {

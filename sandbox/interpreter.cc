@@ -1,12 +1,16 @@
 #include "sandbox/interpreter.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -27,6 +31,8 @@ constexpr const char* kAsk =
     "import sys, os; print(os.path.realpath(sys.executable)); print(sys.version_info[0] * 100 + sys.version_info[1]); "
     "print('%d.%d.%d' % sys.version_info[:3]); print(sys.base_prefix)";
 constexpr int kOldestPython = 309;
+// A wrapper script may look around; one that does not come back is no interpreter.
+constexpr std::chrono::seconds kAskTimeout{20};
 // With the site module, which finds a virtual environment.
 constexpr const char* kAskPackages =
     "import site, sys; print('\\n'.join(p for p in sys.path if p.endswith(('site-packages', 'dist-packages'))))";
@@ -68,19 +74,33 @@ std::vector<std::string> ask(const std::vector<std::string>& arguments) {
   writing.reset();
   std::string text;
   char part[4096];
-  for (ssize_t got; (got = ::read(reading.get(), part, sizeof part)) > 0;) text.append(part, static_cast<size_t>(got));
+  const auto deadline = std::chrono::steady_clock::now() + kAskTimeout;
+  for (;;) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    pollfd ready = {reading.get(), POLLIN, 0};
+    const int count = ::poll(&ready, 1, static_cast<int>(std::max<int64_t>(0, left.count())));
+    if (count < 0 && errno == EINTR) continue;
+    const ssize_t got = count > 0 ? ::read(reading.get(), part, sizeof part) : -1;
+    if (got <= 0) {
+      if (got < 0) ::kill(pid, SIGKILL);
+      break;
+    }
+    text.append(part, static_cast<size_t>(got));
+  }
   int status = 0;
   ::waitpid(pid, &status, 0);
   if (status != 0) return {};
   return split(text, '\n');
 }
 
-std::optional<Interpreter> try_python(const std::string& path) {
+// Nothing when it does not run, or is too old: then `too_old` says so.
+std::optional<Interpreter> try_python(const std::string& path, std::string& too_old) {
   const std::vector<std::string> lines = ask({path, "-I", "-S", "-c", kAsk});
   if (lines.size() < 4) return std::nullopt;
   if (std::atoi(lines[1].c_str()) < kOldestPython) {
-    throw_world(path, fmt::format("is Python {}, too old to run programs", lines[2]),
-                "name a Python from 3.9 on in the environment variable ASSAY_PYTHON");
+    if (too_old.empty()) too_old = fmt::format("{} is Python {}, too old to run programs", path, lines[2]);
+    return std::nullopt;
   }
   Interpreter found;
   found.path = lines[0];
@@ -91,18 +111,24 @@ std::optional<Interpreter> try_python(const std::string& path) {
 }
 
 Interpreter look_for_python() {
+  std::string too_old;
   if (const char* named = std::getenv("ASSAY_PYTHON"); named && *named) {
-    if (auto found = try_python(named)) return *found;
-    throw_world(named, "named by ASSAY_PYTHON, is not a Python that runs", "give the path of a Python from 3.9 on");
+    if (auto found = try_python(named, too_old)) return *found;
+    throw_world(
+        named,
+        too_old.empty() ? "named by ASSAY_PYTHON, is not a Python that runs" : "named by ASSAY_PYTHON: " + too_old,
+        "give the path of a Python from 3.9 on");
   }
   std::vector<std::string> candidates = on_path("python3");
   candidates.push_back("/usr/bin/python3");
   for (const std::string& path : candidates) {
     if (!is_executable(path)) continue;
-    if (auto found = try_python(path)) return *found;
+    if (auto found = try_python(path, too_old)) return *found;
   }
-  throw_world("python3", "is not on this machine, and programs can't be run without it",
-              "install Python from 3.9 on, or name one in the environment variable ASSAY_PYTHON");
+  throw_world(
+      "python3",
+      too_old.empty() ? "is not on this machine, and programs can't be run without it" : "none serves: " + too_old,
+      "install Python from 3.9 on, or name one in the environment variable ASSAY_PYTHON");
 }
 
 std::string first_on_path(const std::string& name) {

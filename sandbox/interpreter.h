@@ -16,9 +16,9 @@ struct Interpreter {
   std::string named;    // as it was found: of a virtual environment, the path inside it
 };
 
-// The interpreter named by $ASSAY_PYTHON, else the first python3 of PATH that runs (a wrapper script is asked once what
-// it leads to), else /usr/bin/python3. Looked for once a process. Throws Error(kWorld) when none is there or it is
-// older than 3.9.
+// The interpreter named by $ASSAY_PYTHON, else the first python3 of PATH that runs and is not older than 3.9 (a wrapper
+// script is asked once what it leads to), else /usr/bin/python3. Looked for once a process. Throws Error(kWorld) when
+// there is none.
 const Interpreter& find_python();
 
 // The interpreter's folders of installed packages, also of a virtual environment. Asked for once a process.

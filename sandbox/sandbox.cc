@@ -47,12 +47,13 @@ struct Sandbox::Implementation {
   int open = 0;                        // queued or running
   bool closing = false;
   std::vector<std::thread> threads;
+  std::atomic<bool> stopping{false};  // ends what runs
   bool count_left_over = false;
   std::mutex defects_mutex;
   std::map<std::string, std::string> defects;  // of tests, by language, stub and tests. defects_mutex
 
   void serve(int number) {
-    Slot slot(number, isolation_of(state.mode));
+    Slot slot(number, isolation_of(state.mode), &stopping);
     if (count_left_over) slot.count_left_over();
     for (;;) {
       Entry entry;
@@ -113,7 +114,7 @@ struct Sandbox::Implementation {
       out.mode = job.mode;
     } else {
       out = run_once(slot, job);
-      if (out.verdict == Verdict::kSandboxError) {
+      if (out.verdict == Verdict::kSandboxError && !stopping) {
         out = run_once(slot, job);
         out.attempts = 2;
       }
@@ -147,6 +148,7 @@ Sandbox::~Sandbox() {
   {
     std::lock_guard lock(self.mutex);
     self.closing = true;
+    self.stopping = true;
     self.drop_queues();
     self.work_came.notify_all();
   }
@@ -171,9 +173,14 @@ void Sandbox::wait(const std::atomic<bool>& cancelled) {
   Implementation& self = *implementation_;
   std::unique_lock lock(self.mutex);
   while (self.open > 0) {
-    if (cancelled) self.drop_queues();
+    if (cancelled) {
+      self.drop_queues();
+      self.stopping = true;
+      if (self.open == 0) break;
+    }
     self.work_done.wait_for(lock, std::chrono::milliseconds(100));
   }
+  self.stopping = false;  // jobs that come later run again
 }
 
 std::string Sandbox::mode() const {

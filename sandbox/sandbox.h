@@ -43,6 +43,9 @@ struct SandboxOptions {
   bool count_left_over = false;  // after each verdict, look for processes of the job that still live (for suites)
 };
 
+// Of what was running when it was cancelled; its verdict is kSandboxError.
+inline constexpr const char* kCancelledReason = "not run: cancelled";
+
 // Each slot is a thread with its own warm interpreters. A job that ends in kSandboxError is run once more.
 class Sandbox : public ProgramRunner {
  public:
@@ -53,6 +56,7 @@ class Sandbox : public ProgramRunner {
   void submit(ProgramJob job, std::function<void(ProgramOutcome)> done) override;
   // Into the queue of one slot, behind what it has: for suites in which a job must follow another in its slot.
   void submit_to(int slot, ProgramJob job, std::function<void(ProgramOutcome)> done);
+  // When it is cancelled, what runs is ended at once too, with kCancelledReason.
   void wait(const std::atomic<bool>& cancelled) override;
   std::string mode() const override;
 

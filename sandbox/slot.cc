@@ -25,6 +25,7 @@
 #include "sandbox/launch.h"
 #include "sandbox/native.h"
 #include "sandbox/output.h"
+#include "sandbox/sandbox.h"
 #include "sandbox/scratch.h"
 #include "sandbox/usage.h"
 #include "sandbox/wire.h"
@@ -129,9 +130,10 @@ class Course {
  public:
   // `tests_alone`: a look at the tests with the job's stub in the program's place.
   Course(const ProgramJob& job, Isolation isolation, Zygote& candidate, Zygote* checker, const std::string& folder,
-         bool tests_alone = false)
+         const std::atomic<bool>* stopping, bool tests_alone = false)
       : job_(job),
         isolation_(isolation),
+        stopping_(stopping),
         folder_(folder),
         tests_alone_(tests_alone),
         output_(static_cast<size_t>(job.limits.output_kb) << 10) {
@@ -318,6 +320,7 @@ class Course {
 
   void check_limits() {
     const double wall = seconds_since(base_);
+    if (!stop_ && stopping_ && *stopping_) stop_ = {Verdict::kSandboxError, kCancelledReason};
     if (!stop_ && wall >= wall_limit()) {
       stop_ = {Verdict::kTimeout, fmt::format("took more than {:g} s of wall time", wall_limit())};
     }
@@ -422,6 +425,7 @@ class Course {
 
   const ProgramJob& job_;
   const Isolation isolation_;
+  const std::atomic<bool>* stopping_;
   const std::string& folder_;
   const bool tests_alone_;
   Party program_, tests_;
@@ -445,6 +449,7 @@ class Course {
 struct Slot::Implementation {
   int number;
   Isolation isolation;
+  const std::atomic<bool>* stopping;
   // Warm with the modules in `preload`; a job that asks for others starts them anew.
   Zygote candidate, checker;
   std::vector<std::string> preload;
@@ -472,7 +477,8 @@ struct Slot::Implementation {
   }
 };
 
-Slot::Slot(int number, Isolation isolation) : implementation_(new Implementation{number, isolation, {}, {}, {}, {}}) {}
+Slot::Slot(int number, Isolation isolation, const std::atomic<bool>* stopping)
+    : implementation_(new Implementation{number, isolation, stopping, {}, {}, {}, {}}) {}
 
 Slot::~Slot() {
   implementation_->end();
@@ -486,7 +492,7 @@ ProgramOutcome Slot::run(const ProgramJob& job) {
     self.start(split, job.preload);
     if (self.scratch) self.scratch->clear();
     const std::string folder = self.scratch ? self.scratch->path() : "";
-    Course course(job, self.isolation, self.candidate, split ? &self.checker : nullptr, folder);
+    Course course(job, self.isolation, self.candidate, split ? &self.checker : nullptr, folder, self.stopping);
     const bool clean = course.run();
     out = course.outcome();
     if (!clean) {
@@ -513,12 +519,13 @@ std::string Slot::defect_of_tests(const ProgramJob& job) {
   try {
     self.start(false, {});
     const std::string folder = self.scratch ? self.scratch->path() : "";
-    Course course(job, self.isolation, self.candidate, nullptr, folder, true);
+    Course course(job, self.isolation, self.candidate, nullptr, folder, self.stopping, true);
     const bool clean = course.run();
     const ProgramOutcome out = course.outcome();
     if (!clean) self.end();
     if (self.scratch) self.scratch->clear();
-    return clean && out.verdict == Verdict::kSandboxError ? out.reason : "";
+    const bool told = clean && out.verdict == Verdict::kSandboxError && out.reason != kCancelledReason;
+    return told ? out.reason : "";
   } catch (const Error&) {
     self.end();
     return "";

@@ -10,6 +10,7 @@
 // makes the outcome: what it saw itself (limits, how the program ended) goes before what the tests say.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -21,8 +22,9 @@ namespace assay {
 
 class Slot {
  public:
-  // Nothing is started yet. Use from one thread only, which must live as long as the slot.
-  Slot(int number, Isolation isolation);
+  // Nothing is started yet. Use from one thread only, which must live as long as the slot. When *stopping, which must
+  // outlive the slot, becomes true, a job that runs ends within a tenth of a second, with kCancelledReason.
+  Slot(int number, Isolation isolation, const std::atomic<bool>* stopping = nullptr);
   ~Slot();
 
   // Runs one job once. What fails on our side, or on the data's, is the verdict kSandboxError with its reason; the

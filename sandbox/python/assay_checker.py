@@ -3,7 +3,6 @@
 The verdict goes to a pipe of its own, headed by the run's secret, after the tests have returned. In inline mode program
 and tests share one module; then only exits, crashes and wrong answers are caught, not forgeries.
 """
-import ast
 import builtins
 import importlib
 import json
@@ -157,6 +156,7 @@ def make_exception(kind, args):
 def expects_stop(text):
     """Whether the line of the tests that is running lies in a try for StopIteration that nothing but plain calls stand in: no
     loop, no builtin that iterates."""
+    import ast  # large, and seldom needed
     frame = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename != "tests":
         frame = frame.f_back
@@ -165,12 +165,13 @@ def expects_stop(text):
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Try) and node.body[0].lineno <= frame.f_lineno <= node.body[-1].end_lineno:
             caught = [name for handler in node.handlers if handler.type for name in ast.walk(handler.type)]
-            if any(isinstance(name, ast.Name) and name.id == "StopIteration" for name in caught) and all(map(is_plain_step, node.body)):
+            if any(isinstance(name, ast.Name) and name.id == "StopIteration" for name in caught) and \
+                    all(is_plain_step(ast, statement) for statement in node.body):
                 return True
     return False
 
 
-def is_plain_step(statement):
+def is_plain_step(ast, statement):
     if not isinstance(statement, (ast.Expr, ast.Assign, ast.Assert, ast.Raise, ast.Pass)):
         return False
     for node in ast.walk(statement):

@@ -391,7 +391,6 @@ TEST_CASE("suite files with defects are refused with file and line") {
       {"", "holds no rows"},
       {"{\"id\": \"a\"}\n", ":1"},
       {"not json\n", ":1"},
-      {"{\"id\": \"a\", \"program\": \"\", \"tests\": \"\", \"limits\": {\"cpu_s\": -1}}\n", "makes no sense"},
       {"{\"id\": \"a\", \"program\": \"\", \"tests\": \"\", \"expected_verdict\": \"fine\"}\n", "unknown verdict"},
   };
   for (const Row& row : rows) {
@@ -400,6 +399,62 @@ TEST_CASE("suite files with defects are refused with file and line") {
     CHECK(done.exit_code == 2);
     CHECK(done.err.find(row.message) != std::string::npos);
   }
+}
+
+TEST_CASE("a row with limits that make no sense is an error of its own, and the other rows run") {
+  testing::TemporaryFolder folder;
+  const std::string good = R"("program": "def f():\n    return 1\n", "tests": "assert f() == 1\n", "entry_point": "f")";
+  const std::string suite = folder.write("suite.jsonl", "{\"id\": \"a\", " + good + ", \"limits\": {\"cpu_s\": -1}}\n" +
+                                                            "{\"id\": \"b\", " + good + "}\n");
+  const testing::Finished done = testing::run_assay({"sandbox", "suite", suite, "--json"});
+  INFO(done.err);
+  CHECK(done.exit_code == 1);
+  const std::vector<std::string> lines = split(done.out, '\n');
+  REQUIRE(lines.size() >= 2);
+  const Json bad = parse_json(lines[0], "output"), other = parse_json(lines[1], "output");
+  CHECK(bad["verdict"] == "sandbox_error");
+  CHECK(bad["ok"] == false);
+  CHECK(bad["reason"].get<std::string>().find(":1") != std::string::npos);
+  CHECK(bad["reason"].get<std::string>().find("makes no sense") != std::string::npos);
+  CHECK(other["verdict"] == "pass");
+  // The head names what is off, with the reason.
+  CHECK(done.err.find("off: memory controller: not used") != std::string::npos);
+}
+
+TEST_CASE("an interrupted suite ends its running programs at once") {
+  testing::TemporaryFolder folder;
+  const std::string suite = folder.write(
+      "sleep.jsonl",
+      R"({"id": "sleep", "entry_point": "f", "program": "import time\ndef f():\n    time.sleep(60)\n", )"
+      R"("tests": "def check(c):\n    c()\n", "limits": {"wall_s": 60, "cpu_s": 20}, "expected_verdict": "timeout"})"
+      "\n");
+  for (const bool terminate : {false, true}) {
+    const auto before = zygotes();
+    testing::Start start;
+    start.arguments = {"sandbox", "suite", suite};
+    (terminate ? start.terminate_after_s : start.interrupt_after_s) = 1.5;
+    const testing::Finished done = testing::run_program(start);
+    INFO(done.err);
+    CHECK(done.seconds < 1.5 + 2);
+    for (const std::string& pid : zygotes()) CHECK(before.count(pid) == 1);
+  }
+}
+
+TEST_CASE("a python3 that is too old, or never answers, is passed over") {
+  testing::TemporaryFolder folder;
+  const std::string old = folder.write("python3", "#!/bin/sh\nprintf '/usr/bin/python3.7\\n307\\n3.7.1\\n/usr\\n'\n");
+  fs::permissions(old, fs::perms::all);
+  const std::string program = folder.write("p.py", "def f():\n    return 1\n"),
+                    tests = folder.write("t.py", "assert f() == 1\n");
+  testing::Start start;
+  start.arguments = {"sandbox", "run", "--program", program, "--tests", tests, "--entry-point", "f"};
+  const std::string path = std::getenv("PATH");
+  start.environment["PATH"] = fs::path(old).parent_path().string() + ":" + path;
+  CHECK(testing::run_program(start).exit_code == 0);
+  start.environment["ASSAY_PYTHON"] = old;
+  const testing::Finished done = testing::run_program(start);
+  CHECK(done.exit_code == 3);
+  CHECK(done.err.find("too old to run programs") != std::string::npos);
 }
 
 TEST_CASE("an interpreter that is absent is said, with the remedy") {
