@@ -514,7 +514,7 @@ class TaskReader {
       } else if (key == "top_k") {
         settings.top_k = static_cast<int>(node->integer(0, 1'000'000));
       } else if (key != "num_beams" || node->json() != Json(1)) {
-        beyond(*node, "this setting of generation is not known here",
+        beyond(*node, "the generation setting " + key + " is not known here",
                "there are until, max_gen_toks, do_sample, temperature, top_p, top_k");
       }
     }

@@ -180,7 +180,8 @@ void refuse_what_differs(const JsonObject& config) {
                 "use the unquantized checkpoint or a GGUF file");
   }
   std::string activation = config.text("hidden_act", "silu");
-  if (activation != "silu") config.fail("hidden_act", "is " + in_quotes(activation) + ": Assay runs silu only");
+  if (activation != "silu" && activation != "swish")
+    config.fail("hidden_act", "is " + in_quotes(activation) + ": Assay runs silu only");
 }
 
 std::optional<DType> declared_dtype(const JsonObject& config) {

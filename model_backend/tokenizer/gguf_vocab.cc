@@ -26,6 +26,8 @@ constexpr const char* kSentencePieceSpace = "\xE2\x96\x81";  // U+2581, its stan
 
 constexpr const char* kQwen35 =
     CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" LINES_AND_SPACES;
+constexpr const char* kSeedCoder =
+    CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+|" LINES_AND_SPACES;
 constexpr const char* kTekken = "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER
                                 "*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" LINES_AND_SPACES;
 constexpr const char* kGpt4o =
@@ -80,6 +82,9 @@ const std::vector<PreTokenizerRow>& pre_tokenizer_table() {
       {"trillion", {kGpt2Expression}},
       {"gigachat", {kGpt2Expression}},
       {"exaone4", {kGpt2Expression}},
+      {"mellum", {kGpt2Expression}},
+      {"a.x-4.0", {kGpt2Expression}},
+      {"granite-docling", {kGpt2Expression}},
       {"starcoder", single_digits},
       {"refact", single_digits},
       {"command-r", single_digits},
@@ -94,6 +99,8 @@ const std::vector<PreTokenizerRow>& pre_tokenizer_table() {
       {"falcon3", {kLlama3Expression}, true, true},
       {"falcon-h1", {kLlama3Expression}, true, true},
       {"pixtral", {kLlama3Expression}, true, true},
+      {"midm-2.0", {kLlama3Expression}, true, true},
+      {"lfm2", {kLlama3Expression}, true, true},
       {"dbrx", {kLlama3Expression}},
       {"smaug-bpe", {kLlama3Expression}},
       {"glm4", {kLlama3Expression}},
@@ -103,6 +110,8 @@ const std::vector<PreTokenizerRow>& pre_tokenizer_table() {
       {"stablelm2", {kQwen2Expression}},
       {"megrez", {kQwen2Expression}},
       {"hunyuan", {kQwen2Expression}},
+      {"kormo", {kQwen2Expression}},
+      {"seed-coder", {kSeedCoder}},
       {"qwen35", {kQwen35}},
       {"deepseek-llm", deepseek_llm},
       {"deepseek-coder", deepseek_coder},
@@ -111,6 +120,7 @@ const std::vector<PreTokenizerRow>& pre_tokenizer_table() {
       {"tekken", {kTekken}, true, true},
       {"gpt-4o", {kGpt4o}},
       {"llama4", {kGpt4o}},
+      {"kanana2", {kGpt4o}},
       {"poro-chat", {kBloom}},
       {"bloom", {kBloom}},
       {"gpt3-finnish", {kBloom}},

@@ -143,11 +143,14 @@ TEST_CASE("a foreign task with a defect costs itself only, and the old form of m
       "dataset_path: json\ndataset_kwargs: {data_files: {test: t.jsonl}}\ntest_split: test\n"
       "doc_to_text: q\ndoc_to_target: a\n";
   folder.write("a.yaml", "task: old_form\n" + data + "metadata:\n  - version: 3\n");
+  folder.write("c.yaml", "task: penalty\n" + data + "generation_kwargs: {repetition_penalty: 1.1}\n");
   folder.write("b.yaml", "task: defect\n" + data + "fewshot_config: {no_such: 1}\n");
   const TaskRegistry registry = load_registry({folder.path()});
   REQUIRE(registry.find_task("old_form@lm-eval"));
   CHECK(registry.find_task("old_form@lm-eval")->version == 3);
   CHECK(registry.find_task("old_form@lm-eval")->unavailable == "");
+  CHECK(error_of([&] { select_tasks(registry, "penalty"); }).find("the generation setting repetition_penalty is") !=
+        std::string::npos);
   CHECK(error_of([&] {
           select_tasks(registry, "defect");
         }).find("defect@lm-eval: cannot be run: " + folder.path() + "/b.yaml:7: unknown field \"no_such\"") !=

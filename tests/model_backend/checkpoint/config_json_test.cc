@@ -53,6 +53,10 @@ TEST_CASE("absent values mean what transformers makes of them") {
   CHECK(!read_changed("{}").dtype);
 }
 
+TEST_CASE("swish is silu by its other name") {
+  CHECK(model_of(R"({"hidden_act": "swish"})").layers == model_of(R"({"hidden_act": "silu"})").layers);
+}
+
 TEST_CASE("given values are kept") {
   ModelConfig model = model_of(R"({"head_dim": 16, "num_key_value_heads": 2, "rms_norm_eps": 1e-5, "rope_theta": 5e5,
     "tie_word_embeddings": true, "attention_bias": true, "mlp_bias": true, "bos_token_id": 1, "eos_token_id": [7, 5, 7]})");

@@ -170,6 +170,16 @@ TEST_CASE("A vocabulary with merges is byte-level, split as its pre-tokenizer sa
   CHECK_FALSE(tokenizer->add_bos());
 }
 
+TEST_CASE("Vocabularies that share another's pre-tokenizer are known by their own names") {
+  for (const char* name : {"mellum", "a.x-4.0", "granite-docling", "kormo", "seed-coder", "kanana2"})
+    CHECK(load(merge_vocabulary().text("tokenizer.ggml.pre", name))->encode("ab ab") == Ids{3, 4});
+  for (const char* name : {"midm-2.0", "lfm2"}) {
+    auto tokenizer =
+        load(merge_vocabulary().text("tokenizer.ggml.pre", name).integer("tokenizer.ggml.bos_token_id", 5));
+    CHECK(tokenizer->encode_with_special("ab ab") == Ids{5, 3, 4});
+  }
+}
+
 TEST_CASE("The hash of a GGUF tokenizer changes with what changes ids") {
   std::string plain = load(merge_vocabulary())->hash();
   CHECK(plain == load(merge_vocabulary().text("tokenizer.chat_template", "x"))->hash());
