@@ -50,13 +50,32 @@ TEST_CASE("the lm-eval format has that harness's columns") {
   CHECK(render_lm_eval(rows(), {}) ==
         "|  Tasks   |Version|Filter|n-shot|   Metric    |   |Value |   |Stderr|\n"
         "|----------|------:|------|-----:|-------------|---|-----:|---|-----:|\n"
-        "|mmlu      |      2|none  |      |acc          |↑  |0.2500|±  |  0.01|\n"
+        "|mmlu      |      2|none  |     5|acc          |↑  |0.2500|±  |  0.01|\n"
         "| - anatomy|      1|none  |     5|acc          |↑  |0.3000|±  |  0.04|\n"
         "|bpb       |      1|none  |     0|bits_per_byte|↓  |1.2346|±  |   N/A|\n"
         "\n"
         "|Groups|Version|Filter|n-shot|Metric|   |Value|   |Stderr|\n"
+        "|------|------:|------|-----:|------|---|----:|---|-----:|\n"
+        "|mmlu  |      2|none  |     5|acc   |↑  | 0.25|±  |  0.01|\n");
+}
+
+TEST_CASE("the lm-eval format sorts groups, tasks and metrics by name, and whole texts have no error") {
+  ReportRow text = row("bpb", 0, 1.5, 0.1), word = row("bpb", 0, 9.5, 0.1);
+  text.metric = "word_perplexity", word.metric = "bits_per_byte", text.shots.reset(), word.shots.reset();
+  ReportRow group = row("zoo", 0, 0.25, 0.5), b = row("b", 1, 0.5, 0.5), a = row("a", 1, 0.5, 0.5);
+  group.is_group = true, a.shots = 0;
+  CHECK(render_lm_eval({text, word, group, b, a}, {}) ==
+        "|Tasks|Version|Filter|n-shot|    Metric     |   |Value|   |Stderr|\n"
+        "|-----|------:|------|-----:|---------------|---|----:|---|-----:|\n"
+        "|zoo  |      1|none  |      |acc            |↑  | 0.25|±  |   0.5|\n"
+        "| - a |      1|none  |     0|acc            |↑  | 0.50|±  |   0.5|\n"
+        "| - b |      1|none  |     5|acc            |↑  | 0.50|±  |   0.5|\n"
+        "|bpb  |      1|none  |     0|bits_per_byte  |↑  | 9.50|±  |   N/A|\n"
+        "|     |       |none  |     0|word_perplexity|↑  | 1.50|±  |   N/A|\n"
+        "\n"
+        "|Groups|Version|Filter|n-shot|Metric|   |Value|   |Stderr|\n"
         "|------|------:|------|------|------|---|----:|---|-----:|\n"
-        "|mmlu  |      2|none  |      |acc   |↑  | 0.25|±  |  0.01|\n");
+        "|zoo   |      1|none  |      |acc   |↑  | 0.25|±  |   0.5|\n");
 }
 
 TEST_CASE("JSON rows have the agreed names, fractions and nulls") {
