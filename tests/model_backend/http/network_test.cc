@@ -89,7 +89,7 @@ Response ask_once(const std::string& base_url) {
   testing::TemporaryFolder folder;
   BackendOptions options;
   options.http.base_url = base_url;
-  options.http.key_file = folder.write("key", "sk-abc\n");
+  options.http.key_file = folder.write("key", "sk-abc-0123456789\n");
   options.http.chat = true;
   options.http.request_s = 5;
   options.http.max_attempts = 1;
@@ -116,14 +116,14 @@ TEST_CASE("a certificate that nobody signed is refused with words that say what 
     const std::string message = testing::error_of([&] { ask_once(url); });
     CHECK_THAT(message, Catch::Contains(url) && Catch::Contains("certificate is not accepted") &&
                             Catch::Contains("self-signed") && Catch::Contains("SSL_CERT_FILE"));
-    CHECK(message.find("sk-abc") == std::string::npos);
+    CHECK(message.find("sk-abc-0123456789") == std::string::npos);
     CHECK(server.keys.empty());  // the key never left
   }
   for (const char* variable : {"SSL_CERT_FILE", "CURL_CA_BUNDLE"}) {
     INFO(variable);
     Environment named({{variable, folder.write("own.pem", certificate.pem())}});
     CHECK(ask_once(url).texts.at(0).text == "yes");
-    CHECK(server.keys.back() == "Bearer sk-abc");
+    CHECK(server.keys.back() == "Bearer sk-abc-0123456789");
   }
   {
     Environment wrong({{"SSL_CERT_FILE", folder.write("other.pem", other.pem())}});
@@ -186,13 +186,13 @@ TEST_CASE("a proxy of the environment is used, except for hosts in no_proxy") {
 TEST_CASE("a redirect is not followed: the key stays with the host that it was meant for") {
   PlainServer other, first;
   first.status = 307;
-  first.location = "http://" + other.address() + "/v1/chat/completions?key=sk-abc";
+  first.location = "http://" + other.address() + "/v1/chat/completions?key=sk-abc-0123456789";
   Environment none({});
   const Response response = ask_once("http://" + first.address() + "/v1");
   CHECK(response.status == ResponseStatus::kFailed);
   CHECK_THAT(response.detail, Catch::Contains("redirects to http://" + other.address()));
-  CHECK(response.detail.find("sk-abc") == std::string::npos);
-  CHECK(first.keys == std::vector<std::string>{"Bearer sk-abc"});
+  CHECK(response.detail.find("sk-abc-0123456789") == std::string::npos);
+  CHECK(first.keys == std::vector<std::string>{"Bearer sk-abc-0123456789"});
   CHECK(other.targets.empty());
 }
 
