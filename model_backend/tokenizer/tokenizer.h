@@ -63,7 +63,8 @@ class Tokenizer {
   std::optional<TokenId> eos() const { return facts_.eos; }
   // Whether the checkpoint's tokenizer configuration puts BOS in front, and EOS behind: tokenizer_config's
   // add_bos_token; where that is absent true for the Llama and Gemma classes, whose default it is in transformers; else
-  // whether the post-processor begins with BOS. Never true without a BOS.
+  // whether the post-processor begins with BOS, which is its one leading token where no file names another. Never true
+  // without a BOS.
   bool add_bos() const { return facts_.add_bos; }
   bool add_eos() const { return facts_.add_eos; }
   std::string bos_text() const;  // empty without a BOS
