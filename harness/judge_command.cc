@@ -125,7 +125,8 @@ JudgeOutcome judge_stored_run(ResultsDb& db, const StoredRun& run, std::vector<s
 void add_judge_flags(CLI::App& command, JudgeConfig& config) {
   command.add_option("--judge", config.judge, "Backend that grades open answers: as --model takes it");
   command.add_option("--judge-url", config.backend.http.base_url, "Base URL of the judge's server (openai:)");
-  command.add_option("--judge-key-env", config.backend.http.key_variable, "Environment variable with the judge's key");
+  command.add_option("--judge-key-env", config.backend.http.key_variable,
+                     "Environment variable with the judge's key (default: ASSAY_JUDGE_API_KEY)");
   command.add_option("--judge-key-file", config.backend.http.key_file, "File with the judge's key");
   command.add_option("--judge-repeats", config.repeats, "Ask everything this often")->check(CLI::Range(1, 1000));
   command.add_option("--judge-temperature", config.temperature, "Sampling temperature of the judge")

@@ -65,8 +65,9 @@ void add_task_flags(CLI::App& command, RunConfig& config) {
 
 void add_http_flags(CLI::App& command, HttpOptions& options) {
   command.add_option("--base-url", options.base_url, "Server of openai:MODEL, e.g. http://localhost:8000/v1");
-  command.add_option("--api-key-env", options.key_variable,
-                     "Environment variable with its key (default: ASSAY_API_KEY, else OPENAI_API_KEY)");
+  command.add_option(
+      "--api-key-env", options.key_variable,
+      "Environment variable with its key (default: ASSAY_API_KEY; at OpenAI's own host else OPENAI_API_KEY)");
   command.add_option("--api-key-file", options.key_file, "File whose first line is its key");
   command.add_option("--max-in-flight", options.max_in_flight, "Requests under way at once, at most")
       ->check(CLI::Range(1, 4096))
