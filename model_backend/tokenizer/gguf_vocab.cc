@@ -72,6 +72,9 @@ const std::vector<PreTokenizerRow>& pre_tokenizer_table() {
                                                           "\\p{N}"};
   static const std::vector<const char*> deepseek_v3 = {"\\p{N}{1,3}", kIdeographsAndKana, kDeepSeekWords};
   static const std::vector<const char*> single_digits = {"\\p{N}", kGpt2Expression};
+  static const std::vector<const char*> chameleon = {"<sentinel:[0-9]+>",      "IMGIMG[A-I]{1,4}Z",
+                                                     "[\\t\\n]|    |  ",       "\\p{N}",
+                                                     "[\\p{P}!-/:-@\\[-`{-~]", kGpt2Expression};
   static const std::vector<PreTokenizerRow> table = {
       {"default", {"[\\p{P}\\$\\+<=>\\^~\\|]+", kGpt2Expression, "\\p{N}+", "[0-9][0-9][0-9]"}},
       {"gpt-2", {kGpt2Expression}},
@@ -125,6 +128,9 @@ const std::vector<PreTokenizerRow>& pre_tokenizer_table() {
       {"bloom", {kBloom}},
       {"gpt3-finnish", {kBloom}},
       {"viking", {kBloom, "\\p{N}"}},
+      {"chameleon", chameleon, false, true},
+      // Numbers in groups of three from the right; words may go on over spaces.
+      {"superbpe", {"\\p{N}+", "(?=(\\d{3})+(?!\\d))"}},
   };
   return table;
 }

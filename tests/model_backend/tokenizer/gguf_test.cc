@@ -180,6 +180,20 @@ TEST_CASE("Vocabularies that share another's pre-tokenizer are known by their ow
   }
 }
 
+TEST_CASE("Numbers fall into digits or into groups of three from the right where the pre-tokenizer says so") {
+  const auto with = [](const char* name) {
+    GgufWriter writer;
+    writer.text("tokenizer.ggml.model", "gpt2")
+        .text("tokenizer.ggml.pre", name)
+        .texts("tokenizer.ggml.tokens", {"1", "2", "3", "4", "12", "23", "34", "\u0120"})
+        .texts("tokenizer.ggml.merges", {"1 2", "2 3", "3 4"});
+    return load(writer);
+  };
+  CHECK(with("gpt-2")->encode("1234") == Ids{4, 6});
+  CHECK(with("superbpe")->encode("1234") == Ids{0, 5, 3});
+  CHECK(with("chameleon")->encode("12 34") == Ids{0, 1, 7, 2, 3});
+}
+
 TEST_CASE("The hash of a GGUF tokenizer changes with what changes ids") {
   std::string plain = load(merge_vocabulary())->hash();
   CHECK(plain == load(merge_vocabulary().text("tokenizer.chat_template", "x"))->hash());
