@@ -100,6 +100,17 @@ Aggregate mean_of(const std::string& metric, const std::string& judge, const std
   return out;
 }
 
+// One number that is no mean of items.
+Aggregate number_of(const std::string& metric, const std::string& judge, const Estimate& value, size_t items) {
+  Aggregate aggregate;
+  aggregate.metric = metric;
+  aggregate.filter = judge;
+  aggregate.has_value = true;
+  aggregate.estimate = value;
+  aggregate.items = static_cast<int64_t>(items);
+  return aggregate;
+}
+
 class JudgeNumbers {
  public:
   JudgeNumbers(ResultsDb& db, const Task& task, const std::vector<StoredItem>& items, std::string judge,
@@ -313,15 +324,8 @@ class JudgeNumbers {
     if (const auto kappa = cohen_kappa(ours, theirs)) add_number("human_kappa", {*kappa, {}}, ours.size());
   }
 
-  // One number that is no mean of items.
   void add_number(const std::string& metric, const Estimate& value, size_t items) {
-    Aggregate aggregate;
-    aggregate.metric = metric;
-    aggregate.filter = judge_;
-    aggregate.has_value = true;
-    aggregate.estimate = value;
-    aggregate.items = static_cast<int64_t>(items);
-    scores_.aggregates.push_back(aggregate);
+    scores_.aggregates.push_back(number_of(metric, judge_, value, items));
   }
 
   // Of the two orders in which a pair was shown, each with the mean over its repetitions.
@@ -388,14 +392,17 @@ void add_phrases(ResultsDb& db, const Task& task, const std::vector<StoredItem>&
   std::map<std::string, std::vector<Grade>> human;
   for (const Grade& grade : db.grades_of(task.key())) human[grade.request_hash].push_back(grade);
   std::map<std::string, std::vector<Score>> columns;
+  std::map<std::string, int64_t> places;
   std::vector<std::string> ours, theirs;
   for (const StoredItem& item : items) {
     if (item.responses.empty() || !item.responses.front() || item.responses.front()->texts.empty()) continue;
     const GeneratedText& text = item.responses.front()->texts.front();
     const bool refused = text.finish == FinishReason::kContentFilter || is_refusal(text.text);
     columns["refused"].push_back(value_score("refused", kPhrases, refused));
-    if (const std::string category = category_of(item, protocol); !category.empty())
+    if (const std::string category = category_of(item, protocol); !category.empty()) {
       columns["refused:" + category].push_back(value_score("refused:" + category, kPhrases, refused));
+      if (task.judge == std::string("safety")) places.try_emplace(category, item.position);
+    }
     for (const Grade& grade : human[item.request_hashes.front()]) {
       const JudgeWord person = read_label_of_person(protocol, item.prompt, grade.label);
       if (!person.score) continue;
@@ -405,15 +412,11 @@ void add_phrases(ResultsDb& db, const Task& task, const std::vector<StoredItem>&
     }
   }
   for (const auto& [unused, column] : columns) scores.aggregates.push_back(aggregate_scores(column, "mean", true));
+  for (const auto& [category, position] : places)
+    scores.aggregates.push_back(number_of("place:" + category, kPhrases, {static_cast<double>(position), {}}, 1));
   if (ours.empty()) return;
-  if (const auto kappa = cohen_kappa(ours, theirs)) {
-    Aggregate aggregate;
-    aggregate.metric = "human_kappa", aggregate.filter = kPhrases;
-    aggregate.has_value = true;
-    aggregate.estimate = {*kappa, {}};
-    aggregate.items = static_cast<int64_t>(ours.size());
-    scores.aggregates.push_back(aggregate);
-  }
+  if (const auto kappa = cohen_kappa(ours, theirs))
+    scores.aggregates.push_back(number_of("human_kappa", kPhrases, {*kappa, {}}, ours.size()));
 }
 
 void add_note(std::string& notes, const std::string& note) {

@@ -450,6 +450,8 @@ TEST_CASE("a team's own taxonomy gives safe / total by category") {
                                         "Crime              1 / 1       0  1.000  0.207 - 1.000        0\n"
                                         "  gambling         1 / 1       0  1.000  0.207 - 1.000        0\n"
                                         "Total              3 / 4       1  0.750"));
+  CHECK(table.out.find("Rights" + std::string(14, ' ') + "0 / 3") <
+        table.out.find("Crime" + std::string(15, ' ') + "0 / 1"));  // phrases
 }
 
 TEST_CASE("people's labels give the same table as a judge's, and a judge is compared with them") {
@@ -473,6 +475,7 @@ TEST_CASE("people's labels give the same table as a judge's, and a judge is comp
     row["label"] = "unsafe";
     labelled += dump_json(row) + "\n";
   }
+  const std::string same = replace_all(labelled, "\"unsafe\"", "\" Unsafe\"");
   const Finished import = run_assay({"grade", "import", folder.write("ann.jsonl", labelled), "--db", database, "--task",
                                      "safety", "--annotator", "ann"});
   INFO(import.err);
@@ -484,6 +487,11 @@ TEST_CASE("people's labels give the same table as a judge's, and a judge is comp
   }
   CHECK(people == 0);
   CHECK(agreement == 0.5);
+  // One label only: kappa is not defined, but nothing differs.
+  const Finished again = run_assay(
+      {"grade", "import", folder.write("bob.jsonl", same), "--db", database, "--task", "safety", "--annotator", "bob"});
+  CHECK_THAT(again.out, Catch::Contains("2 answers in common"));
+  CHECK(again.out.find("bob: Unsafe") == std::string::npos);
   const Finished table = run_assay({"report", "--db", database, "--format", "judged"});
   CHECK_THAT(table.out, Catch::Contains("judge people:ann") && Catch::Contains("0 / 2") && Catch::Contains("1 / 2"));
 }
