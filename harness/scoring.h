@@ -29,7 +29,7 @@ struct TaskScores {
   int64_t missing = 0;                        // items without an answer
   int64_t too_long = 0;                       // of these, those that did not fit the context
   int64_t truncated = 0;                      // items whose prompt was cut
-  int64_t programs = 0, inline_programs = 0;  // programs run; Python programs whose tests ran in the same process
+  int64_t programs = 0, inline_programs = 0;  // programs run; those whose tests ran in the same process
   std::string sandbox;                        // mode that they ran in
   std::string not_installed;                  // the tool that is missing
 };

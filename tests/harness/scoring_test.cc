@@ -60,4 +60,26 @@ TEST_CASE("a metric that an lm-eval group names is taken from the tasks that hav
   CHECK(score_group(outer, registry, numbers).empty());
 }
 
+TEST_CASE("programs whose tests ran beside them are counted in every language") {
+  Prompt prompt;
+  AnsweredItem item;
+  item.prompt = &prompt;
+  for (const ProgramMode mode : {ProgramMode::kInline, ProgramMode::kInline, ProgramMode::kSplit}) {
+    ProgramOutcome outcome;
+    outcome.verdict = Verdict::kPass, outcome.mode = mode;
+    item.outcomes.push_back(outcome);
+  }
+  for (const Language language : {Language::kPython, Language::kCpp, Language::kBash}) {
+    Task task;
+    task.program.emplace();
+    task.program->language = language;
+    task.metrics.emplace_back();
+    task.metrics.back().metric = "pass@1";
+    task.filters.emplace_back();
+    const TaskScores scores = score_task(task, {1, [&](size_t) { return item; }});
+    CHECK(scores.programs == 3);
+    CHECK(scores.inline_programs == 2);
+  }
+}
+
 }  // namespace assay

@@ -370,6 +370,7 @@ TEST_CASE("SIGKILL and SIGHUP to the program leave no process and no folder") {
                  "\n";
       }
       const auto before = zygotes();
+      const auto files_before = temporary_files();
       testing::Start start;
       start.arguments = {"sandbox", "suite", folder.write("spin.jsonl", suite), "--slots", "2", "--sandbox", mode};
       start.kill_after_s = 2;
@@ -378,6 +379,9 @@ TEST_CASE("SIGKILL and SIGHUP to the program leave no process and no folder") {
       CHECK(testing::run_program(start).exit_code == 128 + signal);
       std::this_thread::sleep_for(std::chrono::seconds(2));
       for (const std::string& pid : zygotes()) CHECK(before.count(pid) == 1);
+      // What a killed process leaves behind, the next one clears away.
+      testing::run_assay({"doctor", "--sandbox", mode});
+      for (const std::string& file : temporary_files()) CHECK(files_before.count(file) == 1);
     }
   }
 }
