@@ -444,7 +444,7 @@ TEST_CASE("an interrupted suite ends its running programs at once") {
   }
 }
 
-TEST_CASE("a python3 that is too old, or never answers, is passed over") {
+TEST_CASE("a python3 that is too old is passed over") {
   testing::TemporaryFolder folder;
   const std::string old = folder.write("python3", "#!/bin/sh\nprintf '/usr/bin/python3.7\\n307\\n3.7.1\\n/usr\\n'\n");
   fs::permissions(old, fs::perms::all);
