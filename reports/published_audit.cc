@@ -42,7 +42,7 @@ struct Gains {
   }
 };
 
-struct Language {
+struct LanguagePair {
   Gains letters, open;
 };
 
@@ -93,7 +93,7 @@ class PublishedAudit {
     result_.from_published = true;
   }
 
-  AuditResult run(const std::map<std::string, Language>& languages) {
+  AuditResult run(const std::map<std::string, LanguagePair>& languages) {
     const double spread = spread_of(languages);
     int64_t compared = 0, found = 0;
     for (const auto& [language, kinds] : languages) {
@@ -109,7 +109,7 @@ class PublishedAudit {
 
  private:
   // Of gains within a kind and language: what these show, and at least what is known of others.
-  static double spread_of(const std::map<std::string, Language>& languages) {
+  static double spread_of(const std::map<std::string, LanguagePair>& languages) {
     double squares = 0, degrees = 0;
     for (const auto& [unused, kinds] : languages) {
       for (const Gains* gains : {&kinds.letters, &kinds.open}) {
@@ -227,9 +227,9 @@ std::vector<PublishedScore> shared_scores(const std::vector<const PublishedNumbe
 
 AuditResult audit_published(const std::string& a, const std::string& b, const std::vector<PublishedScore>& scores,
                             const AuditRules& rules) {
-  std::map<std::string, Language> languages;
+  std::map<std::string, LanguagePair> languages;
   for (const PublishedScore& score : scores) {
-    Language& language = languages[score.language];
+    LanguagePair& language = languages[score.language];
     (score.multiple_choice ? language.letters : language.open).add(score);
   }
   return PublishedAudit(a, b, rules).run(languages);

@@ -13,8 +13,8 @@
 //   verbatim      the first half of the item's text; would greedy decoding write the second half word for word?
 //   min_k         question and options as one text, as it is and ("#2" of four options) with the options turned by
 //                 half their number: how likely are its least likely tokens (Min-20%)?
-//   sequence      the log-likelihood of a few items of the file in a row, as they stand there, and shuffled ("#k"). Not of
-//                 tasks with `cluster`: questions on one passage have an order of their own.
+//   sequence      the log-likelihood of a few items of the file in a row, as they stand there, and shuffled ("#k").
+//                 Not of tasks with `cluster`: questions on one passage have an order of their own.
 // Word problems with a worked solution (generated answers, scored as the task itself does):
 //   unchanged     the items whose numbers can be changed, as they are
 //   numbers       the same with other numbers, and the answer that follows (tasks/changed_numbers.h)
