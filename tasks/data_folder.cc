@@ -13,17 +13,16 @@ namespace {
 namespace fs = std::filesystem;
 using Splits = std::map<std::string, std::vector<std::string>>;
 
-constexpr std::array<std::pair<std::string_view, const char*>, 10> kOptionsWithoutEffect = {
-    {{"train", "train"},
-     {"training", "train"},
-     {"validation", "validation"},
-     {"valid", "validation"},
-     {"dev", "validation"},
-     {"val", "validation"},
-     {"test", "test"},
-     {"testing", "test"},
-     {"eval", "test"},
-     {"evaluation", "test"}}};
+constexpr std::array<std::pair<std::string_view, const char*>, 10> kSplitWords = {{{"train", "train"},
+                                                                                   {"training", "train"},
+                                                                                   {"validation", "validation"},
+                                                                                   {"valid", "validation"},
+                                                                                   {"dev", "validation"},
+                                                                                   {"val", "validation"},
+                                                                                   {"test", "test"},
+                                                                                   {"testing", "test"},
+                                                                                   {"eval", "test"},
+                                                                                   {"evaluation", "test"}}};
 
 // The split that a word of `name` says; empty = none.
 std::string split_in(const std::string& name) {
@@ -33,7 +32,7 @@ std::string split_in(const std::string& name) {
     if (begin == std::string::npos) break;
     at = std::min(name.find_first_of("-._ 0123456789", begin), name.size());
     const std::string_view word = std::string_view(name).substr(begin, at - begin);
-    for (const auto& [known, split] : kOptionsWithoutEffect) {
+    for (const auto& [known, split] : kSplitWords) {
       if (word == known) return split;
     }
   }
