@@ -516,6 +516,15 @@ std::map<int64_t, std::vector<SampleWord>> judged_words(ResultsDb& db, int64_t r
   return words;
 }
 
+std::map<int64_t, std::vector<SampleProgram>> programs_of(ResultsDb& db, int64_t run, const TaskRecord& task) {
+  std::map<int64_t, std::vector<SampleProgram>> programs;
+  for (StoredVerdict& verdict : db.verdicts_of(run, task.task, task.convention)) {
+    programs[verdict.position].push_back(
+        {verdict.sample, std::move(verdict.verdict), std::move(verdict.reason), std::move(verdict.output)});
+  }
+  return programs;
+}
+
 int samples_command(const ReadOptions& options) {
   auto db = ResultsDb::open(options.places.db, ResultsDb::Mode::kReadOnly);
   std::vector<Sample> samples;
@@ -528,13 +537,15 @@ int samples_command(const ReadOptions& options) {
       found = true;
       auto scores = db->scores_of(run.id, task.task, task.convention);
       auto words = judged_words(*db, run.id, task);
+      auto programs = programs_of(*db, run.id, task);
       for (StoredItem& item : db->items_of(run.id, task.task, task.convention)) {
         const size_t position = static_cast<size_t>(item.position);
         std::vector<Score> own = position < scores.size() ? scores[position] : std::vector<Score>{};
         if (!is_wanted(options, own, task.headline)) continue;
         if (options.limit > 0 && static_cast<int64_t>(samples.size()) >= options.limit) break;
         samples.push_back({task.task, task.convention, item.position, std::move(item.prompt), std::move(item.requests),
-                           std::move(item.responses), std::move(own), std::move(words[item.position])});
+                           std::move(item.responses), std::move(own), std::move(words[item.position]),
+                           std::move(programs[item.position])});
       }
     }
   }

@@ -58,7 +58,6 @@ std::string render_lm_eval_json(const std::vector<ReportRow>& rows, const Report
 // The `model-index` block of a Hugging Face model card, YAML: one entry a checkpoint.
 std::string render_model_index(const std::vector<ReportRow>& rows, const ReportOptions& options);
 
-// One item with everything that led to its scores.
 // What a judge said about one answer of an item.
 struct SampleWord {
   std::string judge, order;     // order: "single"; pairs: "a-first", "b-first"
@@ -67,6 +66,13 @@ struct SampleWord {
   std::string label, problem, text;
 };
 
+// What became of the program in one of an item's texts.
+struct SampleProgram {
+  int sample = 0;
+  std::string verdict, reason, output;  // output: head and tail
+};
+
+// One item with everything that led to its scores.
 struct Sample {
   std::string task, convention;
   int64_t doc_id = 0;  // position of the item in the task
@@ -75,6 +81,7 @@ struct Sample {
   std::vector<std::optional<Response>> responses;
   std::vector<Score> scores;
   std::vector<SampleWord> words;
+  std::vector<SampleProgram> programs;
 };
 
 // format: table, jsonl, lm-eval-jsonl. Throws Error(kInput) for another.

@@ -592,6 +592,21 @@ void ResultsDb::put_verdicts(int64_t run, const std::string& task, const std::st
   transaction.commit();
 }
 
+std::vector<StoredVerdict> ResultsDb::verdicts_of(int64_t run, const std::string& task, const std::string& convention) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query query(db.main_,
+              "SELECT position, sample, verdict, reason, output FROM verdicts WHERE run_id = ? AND task = ? AND "
+              "convention = ? ORDER BY position, sample");
+  query.bind(run).bind(task).bind(convention);
+  std::vector<StoredVerdict> verdicts;
+  while (query.step()) {
+    verdicts.push_back(
+        {query.integer(0), static_cast<int>(query.integer(1)), query.text(2), query.text(3), query.text(4)});
+  }
+  return verdicts;
+}
+
 void ResultsDb::put_aggregates(int64_t run, const std::string& task, const std::string& convention,
                                const std::vector<Aggregate>& aggregates) {
   auto& db = *implementation_;

@@ -70,6 +70,13 @@ struct StoredItem {
   std::vector<std::string> request_hashes;         // one a request
 };
 
+// What became of a sample's program.
+struct StoredVerdict {
+  int64_t position = 0;  // of the item in the task
+  int sample = 0;
+  std::string verdict, reason, output;  // output: head and tail
+};
+
 // What a judge is asked about one answer of a run.
 struct JudgeQuestionRecord {
   int64_t position = 0;
@@ -179,6 +186,8 @@ class ResultsDb {
   // Replaces what became of the task's programs in this run: [position][sample], nothing where there was no program.
   void put_verdicts(int64_t run, const std::string& task, const std::string& convention,
                     const std::vector<std::vector<std::optional<ProgramOutcome>>>& outcomes);
+  // In order of position and sample.
+  std::vector<StoredVerdict> verdicts_of(int64_t run, const std::string& task, const std::string& convention);
   void put_aggregates(int64_t run, const std::string& task, const std::string& convention,
                       const std::vector<Aggregate>& aggregates);
   void finish_run(int64_t run, bool complete, const Json& stats);

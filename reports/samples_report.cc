@@ -61,6 +61,13 @@ std::string word_text(const SampleWord& word) {
   return fmt::format("  judge {}, turn {}{}: {}\n", word.judge, word.part + 1, order, value) + indented(word.text);
 }
 
+std::string program_text(const SampleProgram& program, size_t all) {
+  std::string out = all > 1 ? fmt::format("  program {}: {}", program.sample + 1, program.verdict)
+                            : fmt::format("  program: {}", program.verdict);
+  out += program.reason.empty() ? "\n" : ", " + program.reason + "\n";
+  return program.output.empty() ? out : out + "  its output:\n" + indented(program.output);
+}
+
 std::string line_json(const Sample& sample) {
   Json out = {{"task", sample.task}, {"convention", sample.convention}, {"item", sample.prompt.item_id}};
   Json requests = Json::array();
@@ -79,6 +86,12 @@ std::string line_json(const Sample& sample) {
   out["scores"] = Json::array();
   for (const Score& score : sample.scores) out["scores"].push_back(score_json(score));
   for (const SampleWord& word : sample.words) out["judgements"].push_back(word_json(word));
+  for (const SampleProgram& program : sample.programs) {
+    out["programs"].push_back({{"sample", program.sample},
+                               {"verdict", program.verdict},
+                               {"reason", program.reason},
+                               {"output", program.output}});
+  }
   return dump_json(out) + "\n";
 }
 
@@ -180,6 +193,7 @@ std::string people_text(const Sample& sample) {
                        score.filter == "none" ? "" : "," + score.filter, score.value, to_string(score.outcome),
                        score.outcome == Outcome::kUnparsed ? "none found" : score.extracted, score.gold);
   }
+  for (const SampleProgram& program : sample.programs) out += program_text(program, sample.programs.size());
   for (const SampleWord& word : sample.words) out += word_text(word);
   return out + "\n";
 }

@@ -88,6 +88,24 @@ TEST_CASE("all reference solutions of HumanEval pass in split mode") {
   CHECK(again.exit_code == 0);
 }
 
+TEST_CASE("samples show what became of a program, and what it printed") {
+  const auto data = testing::shared_file("data/humaneval/human-eval-v2-20210705.jsonl");
+  if (!data) return;
+  testing::TemporaryFolder folder;
+  const std::string program = "\n    print('looked at', len(numbers))\n    return [][0]\n";
+  run_task("humaneval", folder.write("script.json", script_of({{"test/HumanEval/0", program}})), folder,
+           {"--limit", "1"});
+  const std::string database = folder.file("humaneval.db");
+  const testing::Finished table = testing::run_assay({"samples", "--db", database, "--task", "humaneval"});
+  CHECK_THAT(table.out, Catch::Contains("  program: runtime_error, ") && Catch::Contains("IndexError") &&
+                            Catch::Contains("  its output:\n    looked at"));
+  const testing::Finished line = testing::run_assay({"samples", "--db", database, "--format", "jsonl"});
+  const Json programs = parse_json(line.out, "samples")["programs"];
+  REQUIRE(programs.size() == 1);
+  CHECK(programs[0]["verdict"] == "runtime_error");
+  CHECK_THAT(programs[0]["output"].get<std::string>(), Catch::Contains("looked at"));
+}
+
 TEST_CASE("reference solutions of MBPP pass, but for one that leaves out a class") {
   const auto data = testing::shared_file("data/mbpp/mbpp.jsonl");
   const auto sanitized = testing::shared_file("data/mbpp/sanitized-mbpp.json");
