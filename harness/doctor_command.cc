@@ -52,9 +52,13 @@ Json sandbox_json(const SandboxFlags& flags) {
   return out;
 }
 
-// What the engine would name as its numerics, here; enters the identity of every request.
-std::string cpu_numerics() {
-  return make_cpu_ops(Precision::kFloat32, 1)->numerics();
+// What the engine would name as its numerics here, by precision; enters the identity of every request.
+Json cpu_numerics() {
+  Json out = Json::array();
+  for (Precision precision : {Precision::kFloat32, Precision::kBFloat16}) {
+    out.push_back(make_cpu_ops(precision, 1)->numerics());
+  }
+  return out;
 }
 
 // The devices that the engine can use, by number; `why_none`: what stands in the way of the first.
@@ -99,8 +103,9 @@ int doctor(const SandboxFlags& flags, bool json) {
   if (json) {
     std::printf("%s\n", dump_json(report, 2).c_str());
   } else {
-    std::printf("cpu: %s, %u cores\n  %s\n", report["cpu"]["name"].get<std::string>().c_str(),
-                std::thread::hardware_concurrency(), report["cpu"]["numerics"].get<std::string>().c_str());
+    std::printf("cpu: %s, %u cores\n", report["cpu"]["name"].get<std::string>().c_str(),
+                std::thread::hardware_concurrency());
+    for (const Json& numerics : report["cpu"]["numerics"]) std::printf("  %s\n", numerics.get<std::string>().c_str());
     for (const Json& gpu : gpus)
       std::printf("gpu %d: %s\n", gpu["index"].get<int>(), gpu["name"].get<std::string>().c_str());
     if (gpus.empty()) std::printf("gpu: none; %s\n", why_no_gpu.c_str());
