@@ -213,6 +213,9 @@ class Course {
         static_cast<uint64_t>(std::ceil(limits.cpu_s)) + 1 + (kind == JobKind::kNative ? kCompileSeconds : 0);
     inside.file_bytes = static_cast<uint64_t>(limits.file_mb) << 20;
     if (kind == JobKind::kNative) inside.file_bytes = std::max<uint64_t>(inside.file_bytes, kCompileFileBytes);
+    // node and mono cannot wait otherwise, and let no program ignore the signal.
+    inside.hears_children = job_.language == Language::kJavaScript || job_.language == Language::kTypeScript ||
+                            job_.language == Language::kCSharp;
     inside.processes = static_cast<uint64_t>(limits.processes + (kind == JobKind::kNative ? kRuntimeThreads : 0));
     return inside;
   }

@@ -273,7 +273,7 @@ void check_processes(Program& program, const FilterOptions& options) {
     program.give(kAllow);
   }
   check_targets(program, options);
-  check_child_signal(program);
+  if (!options.may_hear_children) check_child_signal(program);
   check_shared_memory(program);
   if (!options.may_fork) {  // the mode without a process namespace
     program.add(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 4);

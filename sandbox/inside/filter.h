@@ -12,6 +12,8 @@ struct FilterOptions {
   // Modes, owners, times and extended attributes of files: no rule of Landlock covers them, so where nothing else keeps
   // a program from files of the host's they are refused.
   bool may_change_attributes = true;
+  // A handler for SIGCHLD; false: it keeps its default action.
+  bool may_hear_children = false;
 };
 
 // Installs the filter in the calling process, for good. Needs no_new_privs. Gives 0 or -errno.

@@ -185,6 +185,7 @@ const char* inside_enter_job(const InsideJob* job, const char* job_folder) {
   }
   assay::FilterOptions filter;
   filter.may_fork = filter.may_connect = filter.may_change_attributes = job->isolation == kIsolationNamespaces;
+  filter.may_hear_children = job->hears_children != 0;
   const int failed = assay::install_filter(filter);
   if (failed) return errno = -failed, "seccomp";
   return nullptr;

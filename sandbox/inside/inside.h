@@ -21,6 +21,7 @@ struct InsideJob {
   uint64_t cpu_s;       // per process
   uint64_t file_bytes;  // size of the tmpfs, and of any one file
   uint64_t processes;   // of the job; the helpers are added here
+  uint64_t hears_children;  // 1: its runtime learns by SIGCHLD that a child has ended, and waits for it then
 };
 
 enum Isolation : uint32_t {

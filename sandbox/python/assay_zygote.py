@@ -24,7 +24,7 @@ from assay_checker import compile_text, names_in, run_checker
 from assay_codec import decode_frame, encode_frame
 from assay_native import run_native
 
-JOB = struct.Struct("<IIQQQQQ")
+JOB = struct.Struct("<IIQQQQQQ")
 DONE = struct.Struct("<qqqq")
 CONTROL_FD, LIBRARY_FD = 5, 4
 MOST_DESCRIPTORS = 256

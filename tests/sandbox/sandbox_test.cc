@@ -175,6 +175,37 @@ TEST_CASE("what fails before the program starts is no verdict on it") {
   CHECK(out.reason.find("could not be started") != std::string::npos);
 }
 
+TEST_CASE("a program that starts others hears when they end, in every language") {
+  struct Row {
+    Language language;
+    const char *program, *tests, *entry_point;
+  };
+  const Row rows[] = {
+      {Language::kPython, "import subprocess\ndef f():\n    return subprocess.run(['echo', 'hi']).returncode\n",
+       "assert f() == 0\n", "f"},
+      {Language::kJavaScript,
+       "const children = require('child_process');\n"
+       "function f() { return children.execSync('echo hi').toString().trim(); }\n",
+       "const assert = require('assert');\nassert.deepEqual(f(), 'hi');\n", ""},
+      {Language::kBash, "f() {\n  sleep 0.05 &\n  wait\n  echo $(echo hi | cat)\n}\n",
+       "run_test() {\n  [[ $(f) = hi ]]\n}\nrun_test\n", ""},
+  };
+  for (const Row& row : rows) {
+    INFO(to_string(row.language));
+    std::string missing;
+    if (row.language != Language::kPython && !find_toolchain(row.language, missing)) {
+      testing::skip(missing + " is not installed");
+      continue;
+    }
+    ProgramJob job = python(row.program, row.tests, row.entry_point);
+    job.language = row.language;
+    job.limits.cpu_s = 5, job.limits.wall_s = 10, job.limits.memory_mb = 1024, job.limits.processes = 64;
+    const ProgramOutcome out = run_one(one_slot(), job);
+    INFO(out.reason << out.output);
+    CHECK(out.verdict == Verdict::kPass);
+  }
+}
+
 TEST_CASE("CPU time that is used up between two looks is seen at the end") {
   ProgramJob job = python(kAdd, kAddTests, "add");
   job.limits.cpu_s = 0.0005;
