@@ -163,7 +163,7 @@ TEST_CASE("Ctrl-C ends cleanly, and the same command goes on where it stopped") 
 TEST_CASE("SIGTERM in the middle of a batch of the engine: the program ends within 2 s and goes on afterwards") {
   TemporaryFolder folder;
   std::string rows;
-  for (int i = 0; i < 4000; ++i) rows += "{\"q\": \"Is number " + std::to_string(i) + " a prime?\"}\n";
+  for (int i = 0; i < 16000; ++i) rows += "{\"q\": \"Is number " + std::to_string(i) + " a prime?\"}\n";
   folder.write("suite/long.jsonl", rows);
   folder.write("suite/long.yaml",
                "task: long\ndata: {format: jsonl, files: {test: long.jsonl}}\ntest_split: test\n"
@@ -171,7 +171,7 @@ TEST_CASE("SIGTERM in the middle of a batch of the engine: the program ends with
                "generation_kwargs: {max_gen_toks: 200}\nmetric_list: [{metric: exact_match}]\n");
   Start start{{"run", "--model", std::string(ASSAY_SOURCE_DIR) + "/examples/checkpoints/step-00300", "--include",
                folder.file("suite"), "--tasks", "long", "--db", folder.file("scores.db")}};
-  start.terminate_after_s = 3;
+  start.terminate_after_s = 2;
   const Finished finished = run_program(start);
   INFO(finished.err);
   CHECK(finished.exit_code == 1);
