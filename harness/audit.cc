@@ -379,14 +379,10 @@ AuditResult audit_checkpoint(const AuditConfig& config, const AuditRules& rules,
   {
     auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadWrite);
     const std::vector<StoredRun> runs = runs_of(*db, {config.subject, config.against});
-    std::vector<std::string> notes;
-    registry = registry_of_runs(runs, own.run.places.include, notes);
-    for (const std::string& note : notes) std::fprintf(stderr, "note: %s\n", note.c_str());
-    if (own.run.places.include.empty()) {
-      for (const std::string& folder : stored_includes(runs)) {
-        if (fs::exists(folder)) own.run.places.include.push_back(folder);
-      }
-    }
+    StoredRegistry stored = registry_of_runs(runs, own.run.places.include);
+    for (const std::string& note : stored.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+    registry = std::move(stored.registry);
+    own.run.places.include = std::move(stored.include);
     checkpoints.push_back(look_up(*db, registry, config.subject, config.run.model, scope));
     if (!config.against.empty()) {
       checkpoints.push_back(look_up(*db, registry, config.against, config.against_model, scope));

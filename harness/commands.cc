@@ -516,15 +516,6 @@ std::map<int64_t, std::vector<SampleWord>> judged_words(ResultsDb& db, int64_t r
   return words;
 }
 
-std::map<int64_t, std::vector<SampleProgram>> programs_of(ResultsDb& db, int64_t run, const TaskRecord& task) {
-  std::map<int64_t, std::vector<SampleProgram>> programs;
-  for (StoredVerdict& verdict : db.verdicts_of(run, task.task, task.convention)) {
-    programs[verdict.position].push_back(
-        {verdict.sample, std::move(verdict.verdict), std::move(verdict.reason), std::move(verdict.output)});
-  }
-  return programs;
-}
-
 int samples_command(const ReadOptions& options) {
   auto db = ResultsDb::open(options.places.db, ResultsDb::Mode::kReadOnly);
   std::vector<Sample> samples;
@@ -537,7 +528,7 @@ int samples_command(const ReadOptions& options) {
       found = true;
       auto scores = db->scores_of(run.id, task.task, task.convention);
       auto words = judged_words(*db, run.id, task);
-      auto programs = programs_of(*db, run.id, task);
+      auto programs = db->programs_of(run.id, task.task, task.convention);
       for (StoredItem& item : db->items_of(run.id, task.task, task.convention)) {
         const size_t position = static_cast<size_t>(item.position);
         std::vector<Score> own = position < scores.size() ? scores[position] : std::vector<Score>{};

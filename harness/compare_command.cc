@@ -32,10 +32,9 @@ TaskRegistry registry_for(const CompareOptions& options, const std::vector<Compa
   std::vector<StoredRun> runs;
   for (const CompareSide& side : sides) runs.insert(runs.end(), side.runs.begin(), side.runs.end());
   // The scores are there without the files; only published rows and the order of filters come from them.
-  std::vector<std::string> notes;
-  TaskRegistry registry = registry_of_runs(runs, options.places.include, notes);
-  for (const std::string& note : notes) std::fprintf(stderr, "note: %s\n", note.c_str());
-  return registry;
+  StoredRegistry stored = registry_of_runs(runs, options.places.include);
+  for (const std::string& note : stored.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+  return std::move(stored.registry);
 }
 
 int report_gate(const Gate& gate, const Comparison& comparison) {

@@ -152,15 +152,7 @@ void declare_judge(CLI::App& command, int& exit_code) {
   add_judge_flags(command, options->judge);
   add_http_flags(command, options->http);
   command.get_option("--judge")->required();
-  command.add_option("--dtype", options->judge.backend.dtype, "float32 or bfloat16")
-      ->check(CLI::IsMember({"float32", "bfloat16"}));
-  command.add_option("--device", options->judge.backend.device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
-  command.add_option_function<std::string>(
-      "--kv-memory", [options](const std::string& text) { options->judge.backend.kv_memory_bytes = parse_bytes(text); },
-      "Memory for keys and values, e.g. 256MiB (default: a share of what is free)");
-  command.add_option("--batch-tokens", options->judge.backend.batch_tokens, "Rows computed in one pass")
-      ->check(CLI::PositiveNumber);
-  command.add_option("--threads", options->judge.backend.threads, "Threads")->check(CLI::PositiveNumber);
+  add_engine_flags(command, options->judge.backend);
   command.add_flag("--json", options->json, "One JSON value on stdout");
   command.callback([options, &exit_code] { exit_code = judge_command(*options); });
 }

@@ -65,7 +65,7 @@ Json audits(ResultsDb& db, const std::vector<StoredRun>& runs, const TaskRegistr
   for (const StoredRun& run : runs) {
     known.insert(run.label);
     for (const TaskRecord& record : db.tasks_of(run.id)) {
-      if (starts_with(record.convention, kAuditPrefix)) asked.insert(run.label);
+      if (is_audit_form(record)) asked.insert(run.label);
     }
   }
   Json out = Json::array();
@@ -157,16 +157,16 @@ Json whole_page_data(ResultsDb& db, const std::vector<StoredRun>& runs, const Pa
       page["left_out"].push_back(fmt::format("{}: {}", name, error.what()));
     }
   };
-  std::vector<std::string> notes;
-  TaskRegistry registry;
+  StoredRegistry stored;
   try {
-    registry = registry_of_runs(runs, include, notes);
+    stored = registry_of_runs(runs, include);
   } catch (const Error& error) {
     if (error.kind() != Error::Kind::kInput) throw;
-    notes.push_back(error.what());
-    registry = registry_of_runs(runs, {}, notes);
+    page["left_out"].push_back(std::string("task files: ") + error.what());
+    stored = registry_of_runs(runs, {});
   }
-  for (const std::string& note : notes) page["left_out"].push_back("task files: " + note);
+  const TaskRegistry& registry = stored.registry;
+  for (const std::string& note : stored.notes) page["left_out"].push_back("task files: " + note);
   std::vector<int64_t> ids;
   for (const StoredRun& run : runs) ids.push_back(run.id);
   const std::vector<ReportRow> rows = db.report_rows(ids);

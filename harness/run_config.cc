@@ -89,6 +89,20 @@ void add_http_flags(CLI::App& command, HttpOptions& options) {
       "Longest reply that is read (default: 16MiB)");
 }
 
+void add_engine_flags(CLI::App& command, BackendOptions& options) {
+  command.add_option("--dtype", options.dtype, "float32 or bfloat16")
+      ->check(CLI::IsMember({"float32", "bfloat16"}))
+      ->capture_default_str();
+  command.add_option("--device", options.device, "cpu or cuda")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
+  command.add_option("--threads", options.threads, "Threads (default: all cores)")->check(CLI::PositiveNumber);
+  command.add_option_function<std::string>(
+      "--kv-memory", [&options](const std::string& text) { options.kv_memory_bytes = parse_bytes(text); },
+      "Memory for keys and values, e.g. 256MiB (default: a share of what is free)");
+  command.add_option("--batch-tokens", options.batch_tokens, "Rows computed in one pass")->check(CLI::PositiveNumber);
+}
+
 void add_run_flags(CLI::App& command, RunConfig& config) {
   add_task_flags(command, config);
   add_sandbox_flags(command, config.sandbox);
@@ -104,18 +118,7 @@ void add_run_flags(CLI::App& command, RunConfig& config) {
   command.add_option("--samples", config.samples, "Texts generated per prompt")->check(CLI::PositiveNumber);
   command.add_option("--temperature", config.temperature, "Sampling temperature; 0 = greedy")
       ->check(CLI::NonNegativeNumber);
-  command.add_option("--dtype", config.backend.dtype, "float32 or bfloat16")
-      ->check(CLI::IsMember({"float32", "bfloat16"}))
-      ->capture_default_str();
-  command.add_option("--device", config.backend.device, "cpu or cuda")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str();
-  command.add_option("--threads", config.backend.threads, "Threads (default: all cores)")->check(CLI::PositiveNumber);
-  command.add_option_function<std::string>(
-      "--kv-memory", [&config](const std::string& text) { config.backend.kv_memory_bytes = parse_bytes(text); },
-      "Memory for keys and values, e.g. 256MiB (default: a share of what is free)");
-  command.add_option("--batch-tokens", config.backend.batch_tokens, "Rows computed in one pass")
-      ->check(CLI::PositiveNumber);
+  add_engine_flags(command, config.backend);
   command.add_flag("--json", config.json, "One JSON value on stdout, everything else on stderr");
 }
 

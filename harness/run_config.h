@@ -51,9 +51,10 @@ struct RunConfig {
 
 // Declares flags on a subcommand. The referred structs must outlive the parse.
 void add_place_flags(CLI::App& command, Places& places);
-void add_task_flags(CLI::App& command, RunConfig& config);     // those that decide what a prompt looks like
-void add_http_flags(CLI::App& command, HttpOptions& options);  // how an openai: server is reached
-void add_run_flags(CLI::App& command, RunConfig& config);      // all of a run
+void add_task_flags(CLI::App& command, RunConfig& config);          // those that decide what a prompt looks like
+void add_http_flags(CLI::App& command, HttpOptions& options);       // how an openai: server is reached
+void add_engine_flags(CLI::App& command, BackendOptions& options);  // how the in-process engine computes
+void add_run_flags(CLI::App& command, RunConfig& config);           // all of a run
 
 // "256MiB", "2GB", "1048576" -> bytes. Throws Error(kInput).
 int64_t parse_bytes(const std::string& text);

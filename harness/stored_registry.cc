@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include "core/error.h"
 
@@ -14,6 +15,9 @@ std::string stored_path(const std::string& path) {
   return problem ? path : whole.string();
 }
 
+namespace {
+
+// The folders that these runs were given, each once, with links followed.
 std::vector<std::string> stored_includes(const std::vector<StoredRun>& runs) {
   std::vector<std::string> folders;
   for (const StoredRun& run : runs) {
@@ -26,21 +30,23 @@ std::vector<std::string> stored_includes(const std::vector<StoredRun>& runs) {
   return folders;
 }
 
-TaskRegistry registry_of_runs(const std::vector<StoredRun>& runs, const std::vector<std::string>& include,
-                              std::vector<std::string>& notes) {
-  if (!include.empty()) return load_registry(include);
-  std::vector<std::string> usable;
-  TaskRegistry registry = load_registry({});
+}  // namespace
+
+StoredRegistry registry_of_runs(const std::vector<StoredRun>& runs, const std::vector<std::string>& include) {
+  if (!include.empty()) return {load_registry(include), include, {}};
+  StoredRegistry out;
+  std::optional<TaskRegistry> registry;
   for (const std::string& folder : stored_includes(runs)) {
-    usable.push_back(folder);
+    out.include.push_back(folder);
     try {
-      registry = load_registry(usable);
+      registry = load_registry(out.include);
     } catch (const Error& error) {
-      notes.push_back(std::string(error.what()) + " (--include names the folder of a run's task files)");
-      usable.pop_back();
+      out.notes.push_back(std::string(error.what()) + " (--include names the folder of a run's task files)");
+      out.include.pop_back();
     }
   }
-  return registry;
+  out.registry = registry ? std::move(*registry) : load_registry({});
+  return out;
 }
 
 }  // namespace assay

@@ -12,13 +12,15 @@ namespace assay {
 // What a run stores of a path: absolute and without links where it is there, else as it was given (a server's model).
 std::string stored_path(const std::string& path);
 
-// The built-in tasks with those of `include`; where that is empty, with those of the folders that the runs were given.
-// For numbers that are there without their files: a stored folder that is gone or contradicts the others is left out,
-// and `notes` says so. Throws Error(kInput) only for folders in `include`.
-TaskRegistry registry_of_runs(const std::vector<StoredRun>& runs, const std::vector<std::string>& include,
-                              std::vector<std::string>& notes);
+struct StoredRegistry {
+  TaskRegistry registry;
+  std::vector<std::string> include;  // the folders that it was read from
+  std::vector<std::string> notes;    // which folders were left out, and why
+};
 
-// The folders that these runs were given, each once, with links followed.
-std::vector<std::string> stored_includes(const std::vector<StoredRun>& runs);
+// The built-in tasks with those of `include`; where that is empty, with those of the folders that the runs were given.
+// For numbers that are there without their files: a stored folder that is gone or contradicts the others is left out.
+// Throws Error(kInput) only for folders in `include`.
+StoredRegistry registry_of_runs(const std::vector<StoredRun>& runs, const std::vector<std::string>& include);
 
 }  // namespace assay

@@ -83,10 +83,6 @@ constexpr double kVerbatimShare = 0.02;
 constexpr double kRareOrder = 0.1, kRareNumbers = 0.5;
 
 // Points of a hundred, with a sign.
-std::string points(double effect) {
-  return fmt::format("{:+.1f}", 100 * effect);
-}
-
 // Error and degrees of freedom of a sum of independent means (Welch and Satterthwaite).
 struct Welch {
   double variance = 0, squares = 0;
@@ -675,6 +671,10 @@ std::string sentence_of(const AuditResult& result, const std::vector<std::string
 }
 
 }  // namespace
+
+std::string points(double effect) {
+  return fmt::format("{:+.1f}", 100 * effect);
+}
 
 const char* to_string(AuditVerdict verdict) {
   switch (verdict) {

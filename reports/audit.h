@@ -129,6 +129,9 @@ struct AuditResult {
   bool from_published = false;  // effects are differences of published scores, not of ability
 };
 
+// "+4.7": an effect in hundredths, as sentences of the audit name it.
+std::string points(double effect);
+
 // Parts of `against` are matched by language; comparisons use the items that both answered.
 AuditResult audit(const AuditSubject& subject, const std::optional<AuditSubject>& against, const AuditRules& rules);
 

@@ -12,7 +12,6 @@ namespace {
 constexpr double kFewRight = 4;      // effective right (or wrong) answers below which no close interval is tried
 constexpr double kUnsureRight = 12;  // below which an error smaller than that of right-or-wrong scores is not trusted
 constexpr double kFewInClusters = 8;
-constexpr double kClusterPenalty = 1.7;  // few right answers in clusters: their error is underestimated
 
 double beta_quantile(double probability, double a, double b) {
   double low = 0, high = 1;

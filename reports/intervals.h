@@ -30,6 +30,8 @@ struct Interval {
 // Below these an interval is a conservative one.
 inline constexpr size_t kCloseItems = 100;
 inline constexpr size_t kCloseClusters = 20;
+// Few right answers in clusters: their error is underestimated, so that many units count as one.
+inline constexpr double kClusterPenalty = 1.7;
 
 // For a mean of scores in [0, 1]. items: how many; units: how many independent ones (clusters, or items again).
 // Nothing where the estimate has no error or no items.

@@ -13,6 +13,7 @@
 #include <set>
 #include <tuple>
 
+#include "core/text.h"
 #include "reports/distributions.h"
 #include "reports/report.h"
 #include "reports/text_table.h"
@@ -67,25 +68,21 @@ struct Block {
   std::map<std::string, const ReportRow*> rows;
 };
 
-bool begins(const std::string& text, const std::string& head) {
-  return text.compare(0, head.size(), head) == 0;
-}
-
 bool is_judged(const std::string& metric) {
   for (const char* head : {"score", "label:", "judge_", "length_correlation", "human_",
                            "win_rate:", "position_bias:", "refused", "place:"})
-    if (begins(metric, head)) return true;
+    if (starts_with(metric, head)) return true;
   return false;
 }
 
 // Rows of a block that are one of its table's.
 bool is_in_table(const std::string& metric) {
-  return begins(metric, "score") || begins(metric, "refused") || begins(metric, "place:");
+  return starts_with(metric, "score") || starts_with(metric, "refused") || starts_with(metric, "place:");
 }
 
 bool has_labels(const Block& block) {
   for (const auto& [metric, unused] : block.rows)
-    if (begins(metric, "label:")) return true;
+    if (starts_with(metric, "label:")) return true;
   return false;
 }
 
@@ -96,7 +93,7 @@ const PublishedTable* layout_of(const Block& block) {
     if (block.first->task == layout.task) return &layout;
     size_t known = 0, all = 0;
     for (const auto& [metric, unused] : block.rows) {
-      if (!begins(metric, "score:")) continue;
+      if (!starts_with(metric, "score:")) continue;
       ++all;
       for (const auto& [column, heading] : layout.columns) known += metric == column;
     }
@@ -189,7 +186,7 @@ std::string grade_table(const std::string& task, const Block& block) {
     table.rows.push_back({name, interval(row, 2), std::to_string(row.n), std::to_string(row.missing)});
   };
   for (const auto& [metric, row] : block.rows)
-    if (begins(metric, "score:")) add(metric.substr(6), *row);
+    if (starts_with(metric, "score:")) add(metric.substr(6), *row);
   if (const auto all = block.rows.find("score"); all != block.rows.end()) add("all", *all->second);
   if (table.rows.empty()) return "";
   return fmt::format("{} (grades from 1 to 10): {}, judge {}\n{}", task, block.first->checkpoint, block.first->filter,
@@ -206,7 +203,7 @@ std::string title_of(const std::string& task) {
 std::vector<std::string> categories_of(const Block& block, const std::string& head) {
   std::vector<std::string> names;
   for (const auto& [metric, unused] : block.rows)
-    if (begins(metric, head)) names.push_back(metric.substr(head.size()));
+    if (starts_with(metric, head)) names.push_back(metric.substr(head.size()));
   const auto place_of = [&](const std::string& name) {
     const auto row = block.rows.find("place:" + name);
     return row == block.rows.end() || !row->second->value ? 0.0 : *row->second->value;

@@ -16,9 +16,8 @@ constexpr double kTestLevel = 0.05, kPower = 0.8;
 constexpr size_t kFewChanged = 10;  // units that changed, below which their spread is not trusted
 constexpr int64_t kManyFlips = 60;  // from here on the power of McNemar's test is taken from the normal distribution
 constexpr int64_t kTableFlips = 400;
-constexpr size_t kFewestSigns = 6;    // below, no pattern of signs has p <= 5 %
-constexpr double kClusterLoss = 1.7;  // as in reports/intervals.cc: what clusters of rare answers cost
-constexpr size_t kLanes = 64;         // patterns at a time: the bits of one random word
+constexpr size_t kFewestSigns = 6;  // below, no pattern of signs has p <= 5 %
+constexpr size_t kLanes = 64;       // patterns at a time: the bits of one random word
 
 // Sums equal up to rounding count as equally extreme.
 double tolerance(double sum) {
@@ -269,7 +268,7 @@ OneSampleResult compare_with_number(const Estimate& estimate, size_t items, size
   const bool varies = estimate.stderr_ && *estimate.stderr_ > 0;
   // All right or all wrong: the error says nothing, the number of units does.
   const int64_t effective =
-      std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(units) / (clustered ? kClusterLoss : 1)));
+      std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(units) / (clustered ? kClusterPenalty : 1)));
   if (varies && units >= 2) result.mde80 = minimal_detectable_effect(*estimate.stderr_, units);
   if (unit && !varies && units >= 2 && number > 0 && number < 1) {
     result.mde80 = std::min(

@@ -46,10 +46,6 @@ struct LanguagePair {
   Gains letters, open;
 };
 
-std::string signed_points(double effect) {
-  return fmt::format("{:+.1f}", 100 * effect);
-}
-
 AuditTest make_test(const std::string& language, const char* name, const char* null, double effect, double error,
                     int64_t items) {
   AuditTest test;
@@ -129,8 +125,8 @@ class PublishedAudit {
     const bool found =
         own > rules_.margin && beside > rules_.margin && beside - z_ * error > 0 && beside_twice - z_ * twice_error > 0;
     const std::string numbers =
-        fmt::format("{} points in {}, {} in {}", signed_points(own), fmt::join(letters.benchmarks, " and "),
-                    signed_points(free), fmt::join(open.benchmarks, " and "));
+        fmt::format("{} points in {}, {} in {}", points(own), fmt::join(letters.benchmarks, " and "), points(free),
+                    fmt::join(open.benchmarks, " and "));
     AuditTest test = make_test(language, "gain of multiple choice beside open answers", "both gain alike", beside,
                                error, letters.items + open.items);
     test.what =

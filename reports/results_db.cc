@@ -592,19 +592,20 @@ void ResultsDb::put_verdicts(int64_t run, const std::string& task, const std::st
   transaction.commit();
 }
 
-std::vector<StoredVerdict> ResultsDb::verdicts_of(int64_t run, const std::string& task, const std::string& convention) {
+std::map<int64_t, std::vector<SampleProgram>> ResultsDb::programs_of(int64_t run, const std::string& task,
+                                                                     const std::string& convention) {
   auto& db = *implementation_;
   std::lock_guard lock(db.main_mutex_);
   Query query(db.main_,
               "SELECT position, sample, verdict, reason, output FROM verdicts WHERE run_id = ? AND task = ? AND "
               "convention = ? ORDER BY position, sample");
   query.bind(run).bind(task).bind(convention);
-  std::vector<StoredVerdict> verdicts;
+  std::map<int64_t, std::vector<SampleProgram>> programs;
   while (query.step()) {
-    verdicts.push_back(
-        {query.integer(0), static_cast<int>(query.integer(1)), query.text(2), query.text(3), query.text(4)});
+    programs[query.integer(0)].push_back(
+        {static_cast<int>(query.integer(1)), query.text(2), query.text(3), query.text(4)});
   }
-  return verdicts;
+  return programs;
 }
 
 void ResultsDb::put_aggregates(int64_t run, const std::string& task, const std::string& convention,

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -68,13 +69,6 @@ struct StoredItem {
   std::vector<Request> requests;
   std::vector<std::optional<Response>> responses;  // one a request
   std::vector<std::string> request_hashes;         // one a request
-};
-
-// What became of a sample's program.
-struct StoredVerdict {
-  int64_t position = 0;  // of the item in the task
-  int sample = 0;
-  std::string verdict, reason, output;  // output: head and tail
 };
 
 // What a judge is asked about one answer of a run.
@@ -186,8 +180,9 @@ class ResultsDb {
   // Replaces what became of the task's programs in this run: [position][sample], nothing where there was no program.
   void put_verdicts(int64_t run, const std::string& task, const std::string& convention,
                     const std::vector<std::vector<std::optional<ProgramOutcome>>>& outcomes);
-  // In order of position and sample.
-  std::vector<StoredVerdict> verdicts_of(int64_t run, const std::string& task, const std::string& convention);
+  // By position of the item, in order of sample.
+  std::map<int64_t, std::vector<SampleProgram>> programs_of(int64_t run, const std::string& task,
+                                                            const std::string& convention);
   void put_aggregates(int64_t run, const std::string& task, const std::string& convention,
                       const std::vector<Aggregate>& aggregates);
   void finish_run(int64_t run, bool complete, const Json& stats);

@@ -22,14 +22,9 @@ bool is_control(uint32_t code) {
 template <typename Take>
 void walk(const std::string& text, Take take) {
   for (size_t i = 0; i < text.size();) {
-    const unsigned char first = static_cast<unsigned char>(text[i]);
-    const size_t count = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-    uint32_t code = count == 1 ? first : first & (0xFFu >> (count + 1));
-    for (size_t k = 1; k < count && i + k < text.size(); ++k) {
-      code = code << 6 | (static_cast<unsigned char>(text[i + k]) & 0x3F);
-    }
-    take(code, std::string_view(text).substr(i, count));
-    i += count;
+    const size_t begin = i;
+    const uint32_t code = next_code_point(text, i);
+    take(code, std::string_view(text).substr(begin, i - begin));
   }
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "sandbox/fd.h"
+#include "sandbox/inside/filter.h"
 
 namespace assay {
 namespace {
@@ -111,8 +112,6 @@ void add_shared(pid_t pid, std::map<uint64_t, int64_t>& shared) {
   }
 }
 
-// inside/filter.cc makes none larger.
-constexpr int64_t kMostSharedBytes = 4 << 20;
 // Honest programs have a few of them. From so many on each is taken to be whole, however little of it is mapped.
 constexpr size_t kManyShared = 32;
 
@@ -141,7 +140,7 @@ Usage usage_below(pid_t parent, int64_t exact_above) {
   }
   int64_t not_in_page_tables = -in_page_tables;
   for (const auto& [inode, extent] : shared) {
-    not_in_page_tables += shared.size() > kManyShared ? std::max(extent, kMostSharedBytes) : extent;
+    not_in_page_tables += shared.size() > kManyShared ? std::max<int64_t>(extent, kMostSharedBytes) : extent;
   }
   usage.memory_bytes += std::max<int64_t>(0, not_in_page_tables);
   return usage;

@@ -33,6 +33,11 @@ namespace assay {
 
 enum class Precision { kFloat32, kBFloat16 };
 
+// Of an activation and of a weight.
+inline constexpr size_t element_bytes(Precision precision) {
+  return precision == Precision::kFloat32 ? 4 : 2;
+}
+
 inline constexpr int kKeyBlock = 64;  // positions
 
 // Memory of one device. Freed when it dies; must not outlive its Ops.
@@ -94,7 +99,7 @@ class Ops {
   // "cpu avx512_bf16 onednn-2.6.3 kernels-1", ...: everything about this device that can change a bit of a result.
   virtual std::string numerics() const = 0;
   virtual Precision precision() const = 0;
-  size_t act_bytes() const { return precision() == Precision::kFloat32 ? 4 : 2; }
+  size_t act_bytes() const { return element_bytes(precision()); }
 
   // What this device suggests: rows in one pass, and bytes that allocate() could still give (an estimate).
   virtual int default_batch_tokens() const = 0;

@@ -141,8 +141,6 @@ constexpr uint32_t kNamespaceFlags = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUT
 // A sibling of the job's process would be a child of the warm interpreter's, which does not wait for it.
 constexpr uint32_t kForbiddenFlags = kNamespaceFlags | CLONE_PARENT;
 constexpr uint32_t kIgnore = SECCOMP_RET_ERRNO | 0;  // gives 0 and does nothing
-// Of memory that processes share without a file: it stays when it is in nobody's page tables, so no sum sees it.
-constexpr uint32_t kMostSharedBytes = 4 << 20;
 constexpr uint32_t kAllow = SECCOMP_RET_ALLOW, kKill = SECCOMP_RET_KILL_PROCESS;
 constexpr uint32_t kDeny = SECCOMP_RET_ERRNO | EPERM, kAbsent = SECCOMP_RET_ERRNO | ENOSYS;
 

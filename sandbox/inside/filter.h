@@ -4,7 +4,13 @@
 // by another architecture's numbering kills.
 #pragma once
 
+#include <stdint.h>
+
 namespace assay {
+
+// Of memory that processes share without a file, one block: it stays when it is in nobody's page tables, so no sum sees
+// it.
+inline constexpr uint32_t kMostSharedBytes = 4 << 20;
 
 struct FilterOptions {
   bool may_fork = true;     // false: only threads

@@ -138,25 +138,28 @@ ASSAY_BFLOAT16 inline __mmask16 first_lanes(int count) {
   return static_cast<__mmask16>(count >= kLanes ? 0xffff : (1 << count) - 1);
 }
 
+// The tile's head in a slot of the keys or values.
+const uint8_t* row_of_head(const AttentionTile& tile, const void* rows, int32_t slot) {
+  const int64_t head = int64_t{slot} * tile.shape.kv_heads + tile.kv_head;
+  return static_cast<const uint8_t*>(rows) + 2 * head * tile.shape.head_dim;
+}
+
 // The head's rows at slots [0, count) of keys or values on their way into the cache: they lie anywhere, which the
 // processor does not foresee.
 void prefetch_rows(const AttentionTile& tile, const void* rows, const int32_t* slots, int count) {
   constexpr int kLine = 64;
-  const int bytes = 2 * tile.shape.head_dim;
   for (int j = 0; j < count; ++j) {
-    const char* row = static_cast<const char*>(rows) + (int64_t{slots[j]} * tile.shape.kv_heads + tile.kv_head) * bytes;
-    for (int i = 0; i < bytes; i += kLine) __builtin_prefetch(row + i);
+    const uint8_t* row = row_of_head(tile, rows, slots[j]);
+    for (int i = 0; i < 2 * tile.shape.head_dim; i += kLine) __builtin_prefetch(row + i);
   }
 }
 
 ASSAY_BFLOAT16 void gather_keys(const AttentionTile& tile, const KeyBlock& block, Scratch& scratch) {
-  const int dim = tile.shape.head_dim, pairs = dim / 2;
-  const int64_t width = int64_t{tile.shape.kv_heads} * dim;
-  const auto* keys = static_cast<const uint8_t*>(tile.keys);
+  const int pairs = tile.shape.head_dim / 2;
   for (int j = 0; j < block.count; j += kLanes) {
     const uint8_t* rows[kLanes];
     for (int i = 0; i < kLanes; ++i) {
-      rows[i] = j + i < block.count ? keys + 2 * (block.slots[j + i] * width + tile.kv_head * dim) : nullptr;
+      rows[i] = j + i < block.count ? row_of_head(tile, tile.keys, block.slots[j + i]) : nullptr;
     }
     int d = 0;
     for (; d + kLanes <= pairs; d += kLanes) transpose_words(rows, 4 * d, 0xffff, scratch.keys + d * kKeyBlock + j);
@@ -171,8 +174,6 @@ ASSAY_BFLOAT16 void gather_keys(const AttentionTile& tile, const KeyBlock& block
 
 ASSAY_BFLOAT16 void gather_values(const AttentionTile& tile, const KeyBlock& block, Scratch& scratch) {
   const int dim = tile.shape.head_dim;
-  const int64_t width = int64_t{tile.shape.kv_heads} * dim;
-  const auto* values = static_cast<const uint8_t*>(tile.values) + 2 * tile.kv_head * dim;
   alignas(64) uint16_t low[32], high[32];
   for (int i = 0; i < 16; ++i) {
     low[2 * i] = i, low[2 * i + 1] = 32 + i;
@@ -180,8 +181,8 @@ ASSAY_BFLOAT16 void gather_values(const AttentionTile& tile, const KeyBlock& blo
   }
   const __m512i low_order = _mm512_load_si512(low), high_order = _mm512_load_si512(high);
   for (int j = 0; j < block.count; j += 2) {
-    const uint8_t* first = values + 2 * block.slots[j] * width;
-    const uint8_t* second = j + 1 < block.count ? values + 2 * block.slots[j + 1] * width : nullptr;
+    const uint8_t* first = row_of_head(tile, tile.values, block.slots[j]);
+    const uint8_t* second = j + 1 < block.count ? row_of_head(tile, tile.values, block.slots[j + 1]) : nullptr;
     uint32_t* to = scratch.values + j / 2 * scratch.width;
     for (int d = 0; d < dim; d += 32) {
       const __mmask32 mask = dim - d >= 32 ? 0xffffffffu : (1u << (dim - d)) - 1;

@@ -70,10 +70,10 @@ class OneDnnWeight final : public CpuWeight {
   using CpuWeight::CpuWeight;
   size_t bytes() const override {
     size_t sum = 0;
-    for (const Tile& tile : tiles_) sum += tile.whole.packed.get_desc().get_size();
+    for (const Tile& tile : packed) sum += tile.whole.packed.get_desc().get_size();
     return sum;
   }
-  std::vector<Tile> tiles_;
+  std::vector<Tile> packed;  // [tile]
 };
 
 class OneDnnProduct final : public MatrixProduct {
@@ -101,17 +101,15 @@ class OneDnnProduct final : public MatrixProduct {
     };
     std::vector<Part> parts;
     with_errors_named("packing a weight matrix", [&] {
+      weight->packed.reserve(weight->tiles());
       for (int64_t tile = 0; tile < weight->tiles(); ++tile) {
-        weight->tiles_.push_back(empty_tile(weight->tile_outputs(tile), matrix.k));
-      }
-      for (int64_t tile = 0; tile < weight->tiles(); ++tile) {
-        for (Slice& slice : weight->tiles_[tile].slices)
-          parts.push_back({weight->tile_begin(tile) + slice.begin, &slice});
+        Tile& packed = weight->packed.emplace_back(empty_tile(weight->tile_outputs(tile), matrix.k));
+        for (Slice& slice : packed.slices) parts.push_back({weight->tile_begin(tile) + slice.begin, &slice});
       }
     });
     on_team("packing a weight matrix", static_cast<int64_t>(parts.size()), [&](int thread, int64_t i) {
       const Part& part = parts[i];
-      std::vector<uint8_t> rows(part.slice->outputs * matrix.k * (precision_ == Precision::kBFloat16 ? 2 : 4));
+      std::vector<uint8_t> rows(part.slice->outputs * matrix.k * element_bytes(precision_));
       convert_rows(matrix, part.first, part.slice->outputs, precision_, rows.data());
       memory source({{matrix.k, part.slice->outputs}, type_, memory::format_tag::ba}, engine_, rows.data());
       dnnl::reorder(source, part.slice->packed).execute(streams_[thread], source, part.slice->packed);
@@ -122,7 +120,7 @@ class OneDnnProduct final : public MatrixProduct {
 
   void multiply(const void* in, const CpuWeight& weight, int64_t tile, int64_t rows, float* out,
                 int64_t out_stride) override {
-    const Tile& packed = static_cast<const OneDnnWeight&>(weight).tiles_[tile];
+    const Tile& packed = static_cast<const OneDnnWeight&>(weight).packed[tile];
     const int threads = team_->threads();
     const bool whole = packed.whole.outputs == out_stride && threads <= kMostThreadsForWhole &&
                        packed.whole.packed.get_desc().get_size() <= kMostWholeBytes &&
@@ -144,7 +142,7 @@ class OneDnnProduct final : public MatrixProduct {
         }
       }
     });
-    const size_t row_bytes = weight.k() * (precision_ == Precision::kBFloat16 ? 2 : 4);
+    const size_t row_bytes = weight.k() * element_bytes(precision_);
     on_team("a matrix product", static_cast<int64_t>(pieces.size()), [&](int thread, int64_t i) {
       const Piece& piece = pieces[i];
       const int64_t outputs = piece.slice->outputs;
@@ -255,13 +253,13 @@ class OneDnnProduct final : public MatrixProduct {
     Tile tile;
     tile.owned = arena_.take(layout.get_size());
     tile.whole = {0, outputs, memory(layout, engine_, tile.owned.get())};
-    const size_t step = block_bytes(layout, precision_ == Precision::kBFloat16 ? 2 : 4);
+    const size_t step = block_bytes(layout, element_bytes(precision_));
     const int64_t width = slice_width(outputs);
     for (int64_t begin = 0; begin < outputs; begin += width) {
       const int64_t count = std::min(width, outputs - begin);
       const memory::desc part =
           describe(kLayoutRows, k, count, {{k, count}, type_, memory::format_tag::any}).weights_desc();
-      if (step == 0 || block_bytes(part, precision_ == Precision::kBFloat16 ? 2 : 4) != step) {
+      if (step == 0 || block_bytes(part, element_bytes(precision_)) != step) {
         tile.slices = {tile.whole};  // another order: the tile is one slice
         return tile;
       }
