@@ -6,10 +6,12 @@
 #include <malloc.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -17,8 +19,13 @@
 
 #include "sandbox/inside/filter.h"
 #include "sandbox/inside/landlock.h"
+#include "sandbox/wire.h"
 
 namespace {
+
+using assay::DoneMessage;
+using assay::JobKind;
+using assay::kControlFd;
 
 constexpr size_t kInitStackBytes = 16 << 10;
 constexpr int kZygoteTasks = 1, kInitTasks = 1;
@@ -113,6 +120,149 @@ const char* enter_file_system(const InsideJob& job) {
   return nullptr;
 }
 
+// The pid namespace of the next job: gives the init's pid as the zygote sees it, or -errno; *pidfd refers to it.
+int open_job(int* pidfd) {
+  // A process can unshare its children's pid namespace once; joining its own again resets that.
+  if (::setns(own_pid_namespace, CLONE_NEWPID) != 0 || ::unshare(CLONE_NEWPID) != 0) return -errno;
+  const int pid = ::clone(init_main, init_stack + kInitStackBytes, CLONE_VM | CLONE_PIDFD | SIGCHLD, nullptr, pidfd);
+  return pid < 0 ? -errno : pid;
+}
+
+int64_t microseconds(const timeval& time) {
+  return static_cast<int64_t>(time.tv_sec) * 1000000 + time.tv_usec;
+}
+
+rusage reap(int pid, int* status) {
+  rusage used = {};
+  while (::wait4(pid, status, 0, &used) < 0 && errno == EINTR) {
+  }
+  return used;
+}
+
+// Kills what is left of a job and reaps its init. The job's own process must have been reaped before: the kernel lets
+// an init die only after every child has been waited for. Gives the CPU time of the init and of the orphans that it has
+// waited for.
+int64_t close_job(int init) {
+  ::kill(init, SIGKILL);
+  const rusage used = reap(init, nullptr);
+  return microseconds(used.ru_utime) + microseconds(used.ru_stime);
+}
+
+void wait_for(int pid, DoneMessage& done) {
+  int status = 0;
+  const rusage used = reap(pid, &status);
+  done.status = status;
+  done.user_us = microseconds(used.ru_utime);
+  done.system_us = microseconds(used.ru_stime);
+  done.peak_kib = used.ru_maxrss;
+}
+
+struct Rights {
+  alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int) * kMostDescriptors)];
+};
+
+// Gives how many descriptors came, or what recvmsg gives when nothing did.
+int receive_job(InsideJob* job, char* folder, int* descriptors) {
+  iovec parts[2] = {{job, sizeof *job}, {folder, kFolderBytes - 1}};
+  Rights rights = {};
+  msghdr message = {};
+  message.msg_iov = parts;
+  message.msg_iovlen = 2;
+  message.msg_control = rights.space;
+  message.msg_controllen = sizeof rights.space;
+  ssize_t got;
+  while ((got = ::recvmsg(kControlFd, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {
+  }
+  if (got < static_cast<ssize_t>(sizeof *job)) return 0;
+  folder[got - static_cast<ssize_t>(sizeof *job)] = 0;
+  const cmsghdr* head = CMSG_FIRSTHDR(&message);
+  if (!head || head->cmsg_type != SCM_RIGHTS) return 0;
+  const size_t bytes = head->cmsg_len - CMSG_LEN(0);
+  memcpy(descriptors, CMSG_DATA(head), bytes);
+  const int count = static_cast<int>(bytes / sizeof(int));
+  for (int i = count; i < kMostDescriptors; ++i) descriptors[i] = -1;
+  return count;
+}
+
+void send_started(int pidfd) {
+  char letter = 'S';
+  iovec part = {&letter, 1};
+  alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message = {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = space;
+  message.msg_controllen = sizeof space;
+  cmsghdr* head = CMSG_FIRSTHDR(&message);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(head), &pidfd, sizeof pidfd);
+  ::sendmsg(kControlFd, &message, MSG_NOSIGNAL);
+}
+
+void send_failure(const char* step, int error) {
+  char text[200] = "E";
+  size_t length = 1;
+  const char* const parts[] = {step, ": ", ::strerror(error)};
+  for (const char* part : parts) {
+    while (*part && length < sizeof text) text[length++] = *part++;
+  }
+  ::send(kControlFd, text, length, MSG_NOSIGNAL);
+}
+
+void send_done(const DoneMessage& done) {
+  char message[1 + sizeof done] = {'D'};
+  memcpy(message + 1, &done, sizeof done);
+  ::send(kControlFd, message, sizeof message, MSG_NOSIGNAL);
+}
+
+// [output, payload, link...] to 1 and 2, kPayloadFd, 3 and 4: by way of high numbers, so that none is overwritten
+// unmoved.
+bool place_descriptors(const int* descriptors) {
+  constexpr int kHigh = 32;
+  int moved[kMostDescriptors];
+  for (int i = 0; i < kMostDescriptors; ++i) {
+    moved[i] = descriptors[i] < 0 ? -1 : ::fcntl(descriptors[i], F_DUPFD_CLOEXEC, kHigh);
+    if (descriptors[i] >= 0 && moved[i] < 0) return false;
+  }
+  if (::dup2(moved[0], 1) < 0 || ::dup2(moved[0], 2) < 0 || ::dup3(moved[1], kPayloadFd, O_CLOEXEC) < 0) return false;
+  for (int i = 2, place = 3; i < kMostDescriptors; ++i, ++place) {
+    if (moved[i] < 0) {
+      ::close(place);
+    } else if (::dup3(moved[i], place, O_CLOEXEC) < 0) {
+      return false;
+    }
+  }
+  return ::syscall(SYS_close_range, kPayloadFd + 1, ~0U, 0) == 0;
+}
+
+const char* confine(const InsideJob* job, const char* job_folder) {
+  // A fork has none; without a process namespace nothing else ends it with the zygote.
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return "prctl PDEATHSIG";
+  if (job->isolation == kIsolationChecker) return set_limits(*job) ? nullptr : "setrlimit";
+  if (::setsid() < 0) return "setsid";
+  ::prctl(PR_SET_DUMPABLE, 1);
+  if (job->isolation == kIsolationNamespaces) {
+    if (const char* failed = enter_file_system(*job)) return failed;
+  } else if (job->isolation == kIsolationLandlock || job->isolation == kIsolationNone) {
+    if (job_folder && ::chdir(job_folder) != 0) return "chdir to the job's folder";
+  }
+  if (!set_limits(*job)) return "setrlimit";
+  if (job->isolation == kIsolationNone) return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? nullptr : "no_new_privs";
+  if (!drop_privileges()) return "drop privileges";
+  if (job->isolation == kIsolationLandlock) {
+    const int failed = assay::restrict_files(job_folder, readable_folders);
+    if (failed) return errno = -failed, "landlock";
+  }
+  assay::FilterOptions filter;
+  filter.may_fork = filter.may_connect = filter.may_change_attributes = job->isolation == kIsolationNamespaces;
+  filter.may_hear_children = job->hears_children != 0;
+  const int failed = assay::install_filter(filter);
+  if (failed) return errno = -failed, "seccomp";
+  return nullptr;
+}
+
 }  // namespace
 
 int inside_begin(uint32_t isolation, char* readable) {
@@ -147,48 +297,39 @@ int inside_begin(uint32_t isolation, char* readable) {
   return ::prctl(PR_SET_DUMPABLE, 0) == 0 ? 0 : -errno;
 }
 
-int inside_open_job(int* pidfd) {
-  // A process can unshare its children's pid namespace once; joining its own again resets that.
-  if (::setns(own_pid_namespace, CLONE_NEWPID) != 0 || ::unshare(CLONE_NEWPID) != 0) return -errno;
-  const int pid = ::clone(init_main, init_stack + kInitStackBytes, CLONE_VM | CLONE_PIDFD | SIGCHLD, nullptr, pidfd);
-  return pid < 0 ? -errno : pid;
+int inside_next_job(uint32_t isolation, InsideJob* job, char* folder, int* descriptors) {
+  for (;;) {
+    const int received = receive_job(job, folder, descriptors);
+    if (received <= 0) return 0;
+    const bool own_namespace =
+        isolation == kIsolationNamespaces && job->kind != static_cast<uint32_t>(JobKind::kChecker);
+    int pidfd = -1, init = 0;
+    DoneMessage done = {};
+    if (own_namespace && (init = open_job(&pidfd)) < 0) {
+      send_failure("pid namespace", -init);
+    } else {
+      const int pid = ::fork();
+      if (pid == 0) return 1;
+      if (pid < 0) {
+        send_failure("fork", errno);
+        if (init) done.user_us = close_job(init);
+      } else {
+        if (!own_namespace) pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+        send_started(pidfd);
+        wait_for(pid, done);
+        if (init) done.user_us += close_job(init);
+      }
+      ::close(pidfd);
+    }
+    for (int i = 0; i < received; ++i) ::close(descriptors[i]);
+    send_done(done);
+  }
 }
 
-int inside_close_job(int init_pid, int64_t* cpu_us) {
-  ::kill(init_pid, SIGKILL);
-  rusage used = {};
-  while (::wait4(init_pid, nullptr, 0, &used) < 0) {
-    if (errno != EINTR) return -errno;
-  }
-  *cpu_us = (static_cast<int64_t>(used.ru_utime.tv_sec) + used.ru_stime.tv_sec) * 1000000 + used.ru_utime.tv_usec +
-            used.ru_stime.tv_usec;
-  return 0;
-}
-
-const char* inside_enter_job(const InsideJob* job, const char* job_folder) {
-  // A fork has none; without a process namespace nothing else ends it with the zygote.
-  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return "prctl PDEATHSIG";
-  if (job->isolation == kIsolationChecker) return set_limits(*job) ? nullptr : "setrlimit";
-  if (::setsid() < 0) return "setsid";
-  ::prctl(PR_SET_DUMPABLE, 1);
-  if (job->isolation == kIsolationNamespaces) {
-    if (const char* failed = enter_file_system(*job)) return failed;
-  } else if (job->isolation == kIsolationLandlock || job->isolation == kIsolationNone) {
-    if (job_folder && ::chdir(job_folder) != 0) return "chdir to the job's folder";
-  }
-  if (!set_limits(*job)) return "setrlimit";
-  if (job->isolation == kIsolationNone) return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? nullptr : "no_new_privs";
-  if (!drop_privileges()) return "drop privileges";
-  if (job->isolation == kIsolationLandlock) {
-    const int failed = assay::restrict_files(job_folder, readable_folders);
-    if (failed) return errno = -failed, "landlock";
-  }
-  assay::FilterOptions filter;
-  filter.may_fork = filter.may_connect = filter.may_change_attributes = job->isolation == kIsolationNamespaces;
-  filter.may_hear_children = job->hears_children != 0;
-  const int failed = assay::install_filter(filter);
-  if (failed) return errno = -failed, "seccomp";
-  return nullptr;
+const char* inside_enter_job(const InsideJob* job, const char* folder, const int* descriptors) {
+  const char* const job_folder = *folder ? folder : nullptr;
+  if (const char* failed = confine(job, job_folder)) return failed;
+  return place_descriptors(descriptors) ? nullptr : "descriptors";
 }
 
 int inside_landlock_abi(void) {

@@ -24,6 +24,8 @@ struct InsideJob {
   uint64_t hears_children;  // 1: its runtime learns by SIGCHLD that a child has ended, and waits for it then
 };
 
+enum { kFolderBytes = 4096, kMostDescriptors = 4, kPayloadFd = 6 };
+
 enum Isolation : uint32_t {
   kIsolationNamespaces = 0,
   kIsolationLandlock = 1,
@@ -36,15 +38,18 @@ enum Isolation : uint32_t {
 //   those
 //             of its packages; kept, not copied, and changed
 int inside_begin(uint32_t isolation, char* readable);
-// The pid namespace of the next job: gives the init's pid as the zygote sees it, or -errno; *pidfd refers to it.
-int inside_open_job(int* pidfd);
-// Kills what is left of it and reaps its init. The job's own process must have been reaped before: the kernel lets an
-// init die only after every child has been waited for.
-// Gives 0 or -errno; *cpu_us is the CPU time of the init and of the orphans that it has waited for.
-int inside_close_job(int init_pid, int64_t* cpu_us);
-// In the forked process of a job. Gives null, or the step that failed with errno set; then the process must end.
-// job_folder: landlock mode: the one folder that it may write to.
-const char* inside_enter_job(const struct InsideJob* job, const char* job_folder);
+// Waits for jobs on the control socket and forks a process for each, by the protocol of python/assay_zygote.py. Gives 0
+// when the supervisor is gone, and 1 in the process of each job, which then has [output, payload, link...] at
+// `descriptors`. Called without giving up the interpreter's lock (ctypes.PyDLL). The zygote's loop is here because each
+// page that it touches is copied once a job, and the fork is libc's because what Python does after its own (it seeds
+// `random` and renews the locks of `threading`) touches 200 pages more; the zygote has one thread.
+//   folder: of kFolderBytes; the job's folder, empty where it has a file system of its own
+int inside_next_job(uint32_t isolation, struct InsideJob* job, char* folder, int* descriptors);
+// In the process of a job: limits, privileges, filter; then output at 1 and 2, links from 3 on, the payload at
+// kPayloadFd, the control socket where it was, all else closed. Gives null, or the step that failed with errno set;
+// then the process must end.
+//   folder: landlock mode: the one folder that it may write to.
+const char* inside_enter_job(const struct InsideJob* job, const char* folder, const int* descriptors);
 // Highest Landlock ABI of the kernel, 0 when there is none.
 int inside_landlock_abi(void);
 }

@@ -1,6 +1,7 @@
 """The warm interpreter of a slot: waits for jobs on its control socket and forks one process for each.
 
-It never holds a program or a test: those reach the forked process alone, as open files. Control messages (datagrams):
+It never holds a program or a test: those reach the forked process alone, as open files. Between jobs it is in the library
+(inside/inside.h), which speaks on the control socket. Messages (datagrams):
   supervisor -> zygote   struct InsideJob, with descriptors [output, payload, link...]
                          link: candidate: channel; checker: channel, verdict; inline, native: verdict
   zygote -> supervisor   "R" ready, once
@@ -8,10 +9,10 @@ It never holds a program or a test: those reach the forked process alone, as ope
                          "E<text>" the job's process could not be set up
                          "D" + struct "<qqqq": wait status, user and system microseconds, peak KiB: all is dead
 """
-import array
 import ctypes
 import gc
 import importlib
+import json
 import os
 import signal
 import socket
@@ -19,20 +20,19 @@ import struct
 import sys
 import types
 
-from assay_candidate import load_program, run_candidate
-from assay_checker import compile_text, names_in, run_checker
-from assay_codec import decode_frame, encode_frame
+from assay_candidate import run_candidate
+from assay_checker import run_checker
+from assay_codec import Channel, encode_frame
 from assay_native import run_native
 
 JOB = struct.Struct("<IIQQQQQQ")
-DONE = struct.Struct("<qqqq")
-CONTROL_FD, LIBRARY_FD = 5, 4
-MOST_DESCRIPTORS = 256
+LINK_FD, LIBRARY_FD, CONTROL_FD, PAYLOAD_FD = 3, 4, 5, 6
+MOST_DESCRIPTORS, FOLDER_BYTES = 4, 4096
 CANDIDATE, CHECKER, INLINE, NATIVE = range(4)
 NAMESPACES, LANDLOCK, NONE, CHECKER_ISOLATION = range(4)
 # What programs usually import: loaded once here, shared by every job.
 PRELOAD = """abc bisect builtins cmath collections collections.abc contextlib copy csv dataclasses datetime decimal enum fractions functools
-hashlib heapq io itertools json keyword math numbers operator os os.path queue random re statistics string struct sys textwrap
+heapq io itertools json keyword math numbers operator os os.path queue random re statistics string struct sys textwrap
 threading time traceback typing unicodedata urllib.parse""".split()
 
 
@@ -51,77 +51,37 @@ def preload(names):
 class Zygote:
     def __init__(self, isolation, readable):
         self.isolation = isolation
-        self.library = ctypes.CDLL("/proc/self/fd/%d" % LIBRARY_FD, use_errno=True)
+        self.library = ctypes.PyDLL("/proc/self/fd/%d" % LIBRARY_FD, use_errno=True)
         self.library.inside_enter_job.restype = ctypes.c_char_p
-        self.library.inside_enter_job.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
         self.readable = ctypes.create_string_buffer(readable.encode())
+        self.job = ctypes.create_string_buffer(JOB.size)
+        self.folder = ctypes.create_string_buffer(FOLDER_BYTES)
+        self.fds = (ctypes.c_int * MOST_DESCRIPTORS)()
         os.close(LIBRARY_FD)
         failed = self.library.inside_begin(isolation, self.readable)
         if failed:
             raise OSError(-failed, os.strerror(-failed))
-        self.control = socket.socket(fileno=CONTROL_FD)
 
     def run(self):
-        self.control.send(b"R")
-        while True:
-            message, ancillary, _, _ = self.control.recvmsg(4096, 256)
-            if not message:
-                return
-            fds = array.array("i")
-            for _, _, data in ancillary:
-                fds.frombytes(data)
-            self.run_job(message[:JOB.size], message[JOB.size:], fds.tolist())
+        os.write(CONTROL_FD, b"R")
+        if self.library.inside_next_job(self.isolation, self.job, self.folder, self.fds):
+            self.be_job()
 
-    def run_job(self, job, folder, fds):
-        kind = JOB.unpack(job)[1]
-        init = 0
-        own_namespace = self.isolation == NAMESPACES and kind != CHECKER
-        if own_namespace:
-            pidfd = ctypes.c_int(-1)
-            init = self.library.inside_open_job(ctypes.byref(pidfd))
-            if init < 0:
-                self.control.send(b"E" + b"pid namespace: " + os.strerror(-init).encode())
-                self.finish(fds, 0, None)
-                return
-            handle = pidfd.value
-        pid = os.fork()
-        if pid == 0:
-            self.be_job(kind, job, folder, fds)
-        if not own_namespace:
-            handle = os.pidfd_open(pid)
-        socket.send_fds(self.control, [b"S"], [handle])
-        os.close(handle)
-        usage = os.wait4(pid, 0)
-        orphans_us = ctypes.c_int64(0)
-        if init:
-            self.library.inside_close_job(init, ctypes.byref(orphans_us))
-        self.finish(fds, usage[1], usage[2], orphans_us.value)
-
-    def finish(self, fds, status, usage, orphans_us=0):
-        for fd in fds:
-            os.close(fd)
-        times = (int(usage.ru_utime * 1e6) + orphans_us, int(usage.ru_stime * 1e6), usage.ru_maxrss) if usage else (0, 0, 0)
-        self.control.send(b"D" + DONE.pack(status, *times))
-
-    def be_job(self, kind, job, folder, fds):
-        """In the forked process; never returns."""
+    def be_job(self):
+        """In the process of a job; never returns."""
         try:
-            step = self.library.inside_enter_job(job, folder or None)
+            step = self.library.inside_enter_job(self.job, self.folder, self.fds)
             if step:
                 raise OSError(ctypes.get_errno(), step.decode())
-            output, payload, *link = fds
-            os.dup2(output, 1)
-            os.dup2(output, 2)
-            os.close(output)
-            with os.fdopen(payload, "rb") as file:
+            with open(PAYLOAD_FD, "rb", buffering=0) as file:
                 text = file.read()
         except BaseException as error:
-            self.control.send(b"E" + describe_failure(error)[:400].encode("utf-8", "replace"))
+            os.write(CONTROL_FD, b"E" + describe_failure(error)[:400].encode("utf-8", "replace"))
             os._exit(1)
         status = 0
         try:
-            self.control.close()
-            start(kind, text, keep_only(link))
+            os.close(CONTROL_FD)
+            start(JOB.unpack(self.job)[1], text)
         except BaseException:
             status = 1
             sys.excepthook(*sys.exc_info())
@@ -136,18 +96,6 @@ def describe_failure(error):
     return "%s while its text was read" % type(error).__name__
 
 
-def keep_only(fds):
-    """Moves them to 3, 4, ... and closes all else above 2: the program gets no descriptor of the zygote's."""
-    moved = {fd: 3 + place for place, fd in enumerate(sorted(fds))}  # the lowest first: none is overwritten unmoved
-    for fd, place in moved.items():
-        if fd != place:
-            os.dup2(fd, place, False)
-        else:
-            os.set_inheritable(fd, False)
-    os.closerange(3 + len(fds), MOST_DESCRIPTORS)
-    return [moved[fd] for fd in fds]
-
-
 def leave_no_traces():
     """The program finds a __main__ of its own, and none of our modules by name. Done before the fork: what the child does
     not touch is not copied for it."""
@@ -158,25 +106,50 @@ def leave_no_traces():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def warm_up():
-    """Runs what every job runs, so that the interpreter's caches are filled here and not in each copy."""
-    for _ in range(20):
-        text = encode_frame([[[1.5, 2], "a", (1, None)], {"k": [True]}])
-        decode_frame(text.encode(), 2)
-        names_in(compile_text("import math\n\n\ndef check(f):\n    assert abs(f([1, 2.5]) - 3) < 1e-6\n", "tests"))
-        load_program("from typing import List\n\n\ndef f(x: List[int]) -> int:\n    return [y for y in x if y > 0]\n")
-    del sys.modules["candidate"]
+def warm_up(isolation):
+    """Goes the way of a job with nobody at the other end, so that the interpreter's caches are filled here and not in each copy."""
+    program = ("from typing import List\n\n\ndef f(x: List[int]) -> List[int]:\n    best = None\n    for a in x:\n"
+               "        if best is None or a > best:\n            best = a\n    return [y for y in x if y == best]\n")
+    tests = "import math\n\n\ndef check(f):\n%s    assert abs(f([1, 2.5])[0] - 3) < math.pi\n" % ("    assert f([1, 2, 3]) == [3]\n" * 4)
+    job = {"secret": "", "tests": tests, "setup": "", "entry_point": "f"}
+    for _ in range(12):
+        if isolation == CHECKER_ISOLATION:
+            answers = [(0, "v", [["missing"] * 3 + ["function"]])] + [(n, "v", [[3]]) for n in range(1, 6)]
+            record = rehearse(lambda end, verdict: run_checker(json.dumps(job), end, verdict), answers)
+        else:
+            calls = [(0, "hello", [["check", "f"], []])] + [(n, "f", [[[1, 2, 3, n]], {}]) for n in range(1, 6)]
+            rehearse(lambda end, verdict: run_candidate(program.encode(), end), calls)
+            record = rehearse(lambda end, verdict: run_checker(json.dumps(dict(job, program=program)), None, verdict), ())
+        assert b'"pass"' in record, record
+    sys.modules.pop("candidate", None)
 
 
-def start(kind, text, link):
+def rehearse(play, frames):
+    """What `play` writes as its verdict, given a channel on which these frames have come and no more will."""
+    ours, theirs = socket.socketpair()
+    verdict, verdict_end = os.pipe()
+    channel = Channel(theirs.fileno())
+    for number, word, values in frames:
+        channel.send(number, word, encode_frame(values))
+    theirs.shutdown(socket.SHUT_WR)
+    play(ours.fileno(), verdict_end)
+    os.close(verdict_end)
+    record = os.read(verdict, 1 << 12)
+    os.close(verdict)
+    ours.close()
+    theirs.close()
+    return record
+
+
+def start(kind, text):
     if kind == CANDIDATE:
-        run_candidate(text, link[0])
+        run_candidate(text, LINK_FD)
     elif kind == CHECKER:
-        run_checker(text, link[0], link[1])
+        run_checker(text, LINK_FD, LINK_FD + 1)
     elif kind == INLINE:
-        run_checker(text, None, link[0])
+        run_checker(text, None, LINK_FD)
     else:
-        run_native(text, link[0])
+        run_native(text, LINK_FD)
 
 
 def main(isolation, readable, extra, packages):
@@ -186,7 +159,7 @@ def main(isolation, readable, extra, packages):
         importlib.import_module(name)
     sys.dont_write_bytecode = True
     zygote = Zygote(int(isolation), ":".join(filter(None, (readable, packages))))
-    warm_up()
+    warm_up(int(isolation))
     leave_no_traces()
     gc.collect()
     gc.freeze()
