@@ -25,6 +25,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "sandbox/embedded.h"
+#include "sandbox/usage.h"
 #include "sandbox/wire.h"
 
 namespace assay {
@@ -417,6 +418,7 @@ Zygote launch_zygote(const Interpreter& python, const ZygoteOptions& options) {
     if (plan.namespaces) map_user(pid, options.slot);
     if (::write(go_write.get(), "g", 1) != 1) throw_errno("sandbox", "cannot start the zygote", errno);
     wait_until_ready(zygote, failure_read.get(), python.path);
+    zygote.cpu_clock = open_cpu_clock(pid);
   } catch (const Error&) {
     end_zygote(zygote);
     throw;

@@ -23,8 +23,9 @@ namespace assay {
 struct Zygote {
   pid_t pid = -1;  // as this process sees it; 0 or less: none
   Fd pidfd;
-  Fd control;   // SOCK_SEQPACKET, see wire.h
-  Fd messages;  // its stderr until jobs replace it
+  Fd control;    // SOCK_SEQPACKET, see wire.h
+  Fd messages;   // its stderr until jobs replace it
+  Fd cpu_clock;  // its own CPU time and that of all its jobs (usage.h); empty where the kernel gives none
 };
 
 struct ZygoteOptions {

@@ -4,12 +4,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 
 #include "core/error.h"
 #include "sandbox/inside/landlock.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/slot.h"
+#include "sandbox/usage.h"
 
 namespace assay {
 namespace {
@@ -77,6 +80,12 @@ void describe(SandboxState& state, const std::string& namespaces_defect, const s
       add("landlock: TCP", false, fmt::format("ABI {} of the kernel lacks it; the filter refuses sockets", abi));
     if (landlock && abi < 6) add("landlock: signals", false, fmt::format("ABI {} of the kernel lacks it", abi));
   }
+  const bool clock = static_cast<bool>(open_cpu_clock(::getpid()));
+  const std::string refusal = clock ? "" : std::strerror(errno);
+  add("clock of a job's CPU time", clock,
+      fmt::format("perf_event_open: {} (kernel.perf_event_paranoid={}); CPU time is added up from /proc instead, and a "
+                  "program's handler for SIGCHLD has no effect",
+                  refusal, setting("/proc/sys/kernel/perf_event_paranoid")));
   add("memory controller", false,
       "not used: the sum over a job's processes is watched every 20 ms and ended above the limit by a tenth");
 }

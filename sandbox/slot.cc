@@ -88,9 +88,10 @@ std::string signal_name(int number) {
 // One of the two processes of a job, seen through its zygote.
 struct Party {
   Zygote* zygote = nullptr;
-  Fd pidfd;             // kill this to end it
-  bool busy = false;    // sent, and not all dead yet
-  bool doomed = false;  // to be killed as soon as it can be
+  double clock_start_s = 0;  // the zygote's CPU clock before the job
+  Fd pidfd;                  // kill this to end it
+  bool busy = false;         // sent, and not all dead yet
+  bool doomed = false;       // to be killed as soon as it can be
   DoneMessage done = {};
 };
 
@@ -144,6 +145,9 @@ class Course {
   // Returns when every process of the job is dead; false: one would not die, the zygotes must go.
   bool run() {
     start_ = base_ = Clock::now();
+    for (Party* party : {&program_, &tests_}) {
+      if (party->zygote) party->clock_start_s = cpu_clock_seconds(party->zygote->cpu_clock);
+    }
     send();
     while (program_.busy || tests_.busy) {
       if (ending_ && seconds_since(*ending_) > kDeathTimeoutS) return false;
@@ -152,6 +156,7 @@ class Course {
       // A program that is gone leaves the last word to the tests, which see their channel closed.
       if (!ending_ && !program_.busy && !tests_.busy) end();
     }
+    cpu_seen_ = std::max(cpu_seen_, clock_of(program_));
     drain();
     return !lost_;
   }
@@ -213,9 +218,10 @@ class Course {
         static_cast<uint64_t>(std::ceil(limits.cpu_s)) + 1 + (kind == JobKind::kNative ? kCompileSeconds : 0);
     inside.file_bytes = static_cast<uint64_t>(limits.file_mb) << 20;
     if (kind == JobKind::kNative) inside.file_bytes = std::max<uint64_t>(inside.file_bytes, kCompileFileBytes);
-    // node and mono cannot wait otherwise, and let no program ignore the signal.
-    inside.hears_children = job_.language == Language::kJavaScript || job_.language == Language::kTypeScript ||
-                            job_.language == Language::kCSharp;
+    // Who hears that children end may as well ignore it, and then their CPU time is in the kernel's clock alone. Where
+    // there is none, only node and mono hear: they cannot wait otherwise, and let no program ignore the signal.
+    inside.hears_children = program_.zygote->cpu_clock || job_.language == Language::kJavaScript ||
+                            job_.language == Language::kTypeScript || job_.language == Language::kCSharp;
     inside.processes = static_cast<uint64_t>(limits.processes + (kind == JobKind::kNative ? kRuntimeThreads : 0));
     return inside;
   }
@@ -312,7 +318,16 @@ class Course {
   }
 
   Usage program_usage() const {
-    return usage_below(program_.zygote->pid, static_cast<int64_t>(job_.limits.memory_mb) << 20);
+    Usage usage = usage_below(program_.zygote->pid, static_cast<int64_t>(job_.limits.memory_mb) << 20);
+    usage.cpu_s = std::max(usage.cpu_s, clock_of(program_));
+    return usage;
+  }
+  // CPU time of all processes of a job, the dead ones too; 0 where the kernel gives no clock.
+  static double clock_of(const Party& party) {
+    return party.zygote->cpu_clock ? cpu_clock_seconds(party.zygote->cpu_clock) - party.clock_start_s : 0;
+  }
+  static double cpu_of(const Party& party) {
+    return party.zygote->cpu_clock ? clock_of(party) : usage_below(party.zygote->pid, kCpuAlone).cpu_s;
   }
   bool compiling() const { return tests_alone_ || (native_has_compiler(job_.language) && !running_); }
   double wall_limit() const { return compiling() ? 3 * kCompileSeconds : job_.limits.wall_s; }
@@ -347,7 +362,7 @@ class Course {
         stop_ = {Verdict::kRuntimeError, fmt::format("more than {} processes and threads at once", most_tasks)};
       }
     }
-    if (tests_.busy && !stop_ && usage_below(tests_.zygote->pid, kCpuAlone).cpu_s >= job_.limits.cpu_s) {
+    if (tests_.busy && !stop_ && cpu_of(tests_) >= job_.limits.cpu_s) {
       stop_ = {Verdict::kTimeout,
                fmt::format("the tests took more than {:g} s of CPU time with its answers", job_.limits.cpu_s)};
     }
@@ -356,8 +371,7 @@ class Course {
   void end() {
     ending_ = Clock::now();
     // Of processes that we end, nobody waits for the last ones. A job shorter than a tick has had no time to hide much.
-    if (program_.busy && seconds_since(base_) > kTickS)
-      cpu_seen_ = std::max(cpu_seen_, usage_below(program_.zygote->pid, kCpuAlone).cpu_s);
+    if (program_.busy && seconds_since(base_) > kTickS) cpu_seen_ = std::max(cpu_seen_, cpu_of(program_));
     kill_party(program_);
     kill_party(tests_);
   }

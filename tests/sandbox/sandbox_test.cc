@@ -2,6 +2,8 @@
 
 #include "sandbox/sandbox.h"
 
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <mutex>
@@ -9,6 +11,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "sandbox/interpreter.h"
+#include "sandbox/usage.h"
 #include "tests/support.h"
 
 namespace assay {
@@ -204,6 +207,36 @@ TEST_CASE("a program that starts others hears when they end, in every language")
     INFO(out.reason << out.output);
     CHECK(out.verdict == Verdict::kPass);
   }
+}
+
+TEST_CASE("a program may hear that its children end, and hides no CPU time by it") {
+  if (one_slot().state().mode != SandboxMode::kNamespaces || !open_cpu_clock(::getpid())) {
+    WARN("skipped: no processes in this mode, or no clock of a job's CPU time (perf_event_open)");
+    return;
+  }
+  ProgramJob shell = python(
+      "import signal\nimport subprocess\n\nheard = []\nsignal.signal(signal.SIGCHLD, lambda *_: heard.append(1))\n\n\n"
+      "def f():\n    out = subprocess.run('(sleep 0.1; echo a) & wait; echo b', shell=True, capture_output=True, "
+      "text=True)\n"
+      "    return out.stdout, bool(heard)\n",
+      "def check(candidate):\n    assert candidate() == ('a\\nb\\n', True)\n", "f");
+  ProgramOutcome out = run_one(one_slot(), shell);
+  CHECK(out.reason == "");
+  CHECK(out.verdict == Verdict::kPass);
+  // A handler whose children vanish when they end, each within the time between two looks.
+  ProgramJob hides = python(
+      "import ctypes\nimport os\nimport signal\nimport time\n\nsignal.signal(signal.SIGCHLD, lambda *_: None)\n"
+      "libc = ctypes.CDLL(None)\naction = ctypes.create_string_buffer(152)\nlibc.sigaction(17, None, action)\n"
+      "action[136] = bytes([action[136][0] | 2])\nassert libc.sigaction(17, action, None) == 0\n\n\n"
+      "def f():\n    for _ in range(1000):\n        if os.fork() == 0:\n            end = time.process_time() + 0.01\n"
+      "            while time.process_time() < end:\n                pass\n            os._exit(0)\n        try:\n"
+      "            os.wait()\n        except ChildProcessError:\n            pass\n    return 0\n",
+      "def check(candidate):\n    assert candidate() == 0\n", "f");
+  hides.limits.cpu_s = 0.5;
+  hides.limits.wall_s = 20;
+  out = run_one(one_slot(), hides);
+  CHECK(out.verdict == Verdict::kTimeout);
+  CHECK(out.reason == "took more than 0.5 s of CPU time");
 }
 
 TEST_CASE("CPU time that is used up between two looks is seen at the end") {
