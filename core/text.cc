@@ -146,6 +146,19 @@ std::vector<std::string> split(std::string_view text, char separator) {
   return parts;
 }
 
+std::vector<std::string> split_words(std::string_view text) {
+  std::vector<std::string> parts;
+  bool inside = false;
+  for (size_t i = 0; i < text.size();) {
+    const size_t begin = i;
+    const bool space = is_space(next_code_point(text, i));
+    if (!space && !inside) parts.emplace_back();
+    if (!space) parts.back().append(text.substr(begin, i - begin));
+    inside = !space;
+  }
+  return parts;
+}
+
 std::string to_lower_ascii(std::string_view text) {
   std::string out(text);
   for (char& c : out) {

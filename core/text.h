@@ -27,6 +27,8 @@ bool starts_with(std::string_view text, std::string_view prefix);
 bool ends_with(std::string_view text, std::string_view suffix);
 std::string replace_all(std::string text, std::string_view from, std::string_view to);
 std::vector<std::string> split(std::string_view text, char separator);
+// What stands between runs of white space (Python's str.split()).
+std::vector<std::string> split_words(std::string_view text);
 // ASCII only.
 std::string to_lower_ascii(std::string_view text);
 

@@ -234,26 +234,13 @@ std::string treated(const Json& options, std::string text) {
   return text;
 }
 
-std::vector<std::string> words(std::string_view text) {
-  std::vector<std::string> parts;
-  bool inside = false;
-  for (size_t i = 0; i < text.size();) {
-    const size_t begin = i;
-    const bool space = is_space(next_code_point(text, i));
-    if (!space && !inside) parts.emplace_back();
-    if (!space) parts.back().append(text.substr(begin, i - begin));
-    inside = !space;
-  }
-  return parts;
-}
-
 // The words that count by SQuAD's rule: lower case, no ASCII punctuation, no articles. An answer that is nothing but
 // those keeps them, so that "The The" is not the same as no answer.
 std::vector<std::string> squad_words(const std::string& text) {
   const std::string lower = jinja::lower_text(text);
-  std::vector<std::string> kept = words(without_any(lower, kAsciiPunctuation));
+  std::vector<std::string> kept = split_words(without_any(lower, kAsciiPunctuation));
   std::erase_if(kept, [](const std::string& word) { return word == "a" || word == "an" || word == "the"; });
-  return kept.empty() ? words(lower) : kept;
+  return kept.empty() ? split_words(lower) : kept;
 }
 
 // A number in one spelling: no commas, currency signs, final dot, leading or trailing zeros. Nothing when it is no

@@ -117,12 +117,12 @@ std::vector<std::vector<std::string>> PythonRegex::find_all(std::string_view tex
   return matches;
 }
 
-std::string PythonRegex::remove_from(std::string_view text) const {
+std::string PythonRegex::replace_in(std::string_view text, std::string_view replacement) const {
   const std::string subject = valid_text(text);
   std::string kept;
   size_t at = 0;
   compiled_->each_match(subject, [&](const OnigRegion& region) {
-    kept.append(subject, at, static_cast<size_t>(region.beg[0]) - at);
+    kept.append(subject, at, static_cast<size_t>(region.beg[0]) - at).append(replacement);
     at = static_cast<size_t>(region.end[0]);
   });
   return kept + subject.substr(at);

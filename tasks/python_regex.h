@@ -23,7 +23,9 @@ class PythonRegex {
   // one that took no part).
   std::vector<std::vector<std::string>> find_all(std::string_view text) const;
   // re.sub(pattern, "", text)
-  std::string remove_from(std::string_view text) const;
+  std::string remove_from(std::string_view text) const { return replace_in(text, ""); }
+  // re.sub(pattern, lambda match: replacement, text)
+  std::string replace_in(std::string_view text, std::string_view replacement) const;
 
  private:
   struct Compiled;

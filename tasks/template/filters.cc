@@ -70,21 +70,6 @@ std::optional<int64_t> parse_integer(std::string_view text, int64_t base) {
   return value;
 }
 
-// float(text); nothing where Python raises ValueError.
-std::optional<double> parse_real(std::string_view text) {
-  std::string digits(strip(text));
-  for (size_t i = 1; i + 1 < digits.size(); ++i) {
-    const bool parts_digits = digits[i] == '_' && std::isdigit(static_cast<unsigned char>(digits[i - 1])) &&
-                              std::isdigit(static_cast<unsigned char>(digits[i + 1]));
-    if (parts_digits) digits.erase(i, 1);
-  }
-  if (digits.empty() || digits.find_first_of("xXpP(_") != std::string::npos) return std::nullopt;
-  char* end = nullptr;
-  const double value = std::strtod(digits.c_str(), &end);
-  if (end != digits.c_str() + digits.size()) return std::nullopt;
-  return value;
-}
-
 // int() of a real number; nothing for NaN.
 std::optional<int64_t> truncated(double value) {
   if (std::isnan(value)) return std::nullopt;
@@ -109,7 +94,7 @@ Value filter_int(Runtime& runtime, const Value& self, Args arguments) {
   if (base == 0 || (base >= 2 && base <= 36)) {
     if (auto value = parse_integer(self.text(), base)) return *value;
   }
-  auto real = parse_real(self.text());
+  auto real = float_from_text(self.text());
   if (!real || std::isinf(*real)) return otherwise;
   auto value = truncated(*real);
   return value ? Value(*value) : otherwise;
@@ -119,7 +104,7 @@ Value filter_float(Runtime& runtime, const Value& self, Args arguments) {
   ArgumentReader read(runtime, "float", arguments, {"default"});
   if (self.is_undefined()) fail_undefined(self);
   if (self.is_number()) return self.real();
-  auto value = self.is_string() ? parse_real(self.text()) : std::nullopt;
+  auto value = self.is_string() ? float_from_text(self.text()) : std::nullopt;
   return value ? Value(*value) : read.value(0, 0.0);
 }
 

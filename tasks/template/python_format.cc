@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 
 #include "core/text.h"
 #include "tasks/template/html.h"
@@ -702,6 +704,20 @@ std::string repr(Runtime& runtime, const Value& value) {
   std::string out;
   append_repr(runtime, value, out);
   return out;
+}
+
+std::optional<double> float_from_text(std::string_view text) {
+  std::string digits(strip(text));
+  for (size_t i = 1; i + 1 < digits.size(); ++i) {
+    const bool parts_digits = digits[i] == '_' && std::isdigit(static_cast<unsigned char>(digits[i - 1])) &&
+                              std::isdigit(static_cast<unsigned char>(digits[i + 1]));
+    if (parts_digits) digits.erase(i, 1);
+  }
+  if (digits.empty() || digits.find_first_of("xXpP(_") != std::string::npos) return std::nullopt;
+  char* end = nullptr;
+  const double value = std::strtod(digits.c_str(), &end);
+  if (end != digits.c_str() + digits.size()) return std::nullopt;
+  return value;
 }
 
 std::string float_repr(double value) {

@@ -1,6 +1,7 @@
 // How Python writes values: str(), repr(), the % operator of texts, str.format() and format().
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,7 +15,8 @@ void append_str(Runtime& runtime, const Value& value, std::string& out);
 std::string str(Runtime& runtime, const Value& value);
 std::string repr(Runtime& runtime, const Value& value);
 
-std::string float_repr(double value);  // the shortest text that reads back as the same number
+std::string float_repr(double value);                          // the shortest text that reads back as the same number
+std::optional<double> float_from_text(std::string_view text);  // float(text); nothing where that raises ValueError
 std::string string_repr(std::string_view text);
 
 // `format % arguments`. Throws TypeError and ValueError as Python does.

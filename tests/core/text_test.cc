@@ -40,6 +40,9 @@ TEST_CASE("white space is stripped as Python strips it") {
   CHECK(strip("\xE3\x80\x80\xE4\xB8\xAD\xC2\xA0") == "\xE4\xB8\xAD");
   CHECK(strip("   ") == "");
   CHECK(strip_right(" a ") == " a");
+  CHECK(split_words(" a\xE3\x80\x80"
+                    "b\n\nc ") == std::vector<std::string>{"a", "b", "c"});
+  CHECK(split_words(" ").empty());
 }
 
 TEST_CASE("globs match whole names") {

@@ -65,6 +65,7 @@ TEST_CASE("patterns find what Python's re finds") {
     CHECK(PythonRegex(row.pattern).find_all(row.text) == row.expected);
     CHECK(PythonRegex(row.pattern).remove_from(row.text) == row.removed);
   }
+  CHECK(PythonRegex("\\d+").replace_in("a12b3", "<>") == "a<>b<>");
 }
 
 TEST_CASE("a pattern that backtracks without end gives up and finds nothing") {
