@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "tasks/math_answers.h"
 #include "tasks/python_regex.h"
 #include "tasks/template/unicode.h"
 
@@ -194,6 +195,32 @@ void final_answer_filter(const Json& options, Answers& answers, const Json&) {
   for (Answer& answer : answers) answer = search(pattern, text_of(answer), -1);
 }
 
+void letters_filter(const Json& options, Answers& answers, const Json&) {
+  const bool all = option<std::string>(options, "which", "first") == "all";
+  for (Answer& answer : answers) {
+    const std::string text = text_of(answer);
+    std::string letters;
+    for (char letter = 'A'; letter <= 'F'; ++letter)
+      if (text.find(letter) != std::string::npos) letters.push_back(letter);
+    if (!all && !letters.empty()) letters = text[text.find_first_of(letters)];
+    answer = letters.empty() ? Answer() : letters;
+  }
+}
+
+void boxed_filter(const Json&, Answers& answers, const Json&) {
+  for (Answer& answer : answers) answer = boxed_answer(text_of(answer));
+}
+
+void cloze_answer_filter(const Json&, Answers& answers, const Json&) {
+  for (Answer& answer : answers) answer = cloze_answer(text_of(answer));
+}
+
+void spans_filter(const Json&, Answers& answers, const Json& fields) {
+  if (!fields.contains("type") || fields["type"] != "spans") return;
+  for (Answer& answer : answers)
+    if (answer) answer = PythonRegex::cached(R"(\s*,\s+(?:and\s+)?|\s+and\s+)").replace_in(*answer, "\n");
+}
+
 void truncate_filter(const Json& options, Answers& answers, const Json&) {
   const Json& until = options["until"];
   const std::vector<std::string> stops =
@@ -244,6 +271,10 @@ const FilterRow kFilters[] = {
     {"last_number", {}, last_number_filter},
     {"number", {}, number_filter},
     {"final_answer", {"language"}, final_answer_filter},
+    {"letters", {"which"}, letters_filter},
+    {"boxed", {}, boxed_filter},
+    {"cloze_answer", {}, cloze_answer_filter},
+    {"spans", {}, spans_filter},
     {"truncate", {"until"}, truncate_filter},
     {"code_block", {"otherwise"}, code_block_filter},
 };
@@ -273,6 +304,7 @@ bool has_right_type(const std::string& option, const Json& value) {
   if (option == "until") return value.is_string() || is_text_list(value);
   if (option == "otherwise") return value == "text" || value == "none";
   if (option == "language") return value == "en" || value == "zh";
+  if (option == "which") return value == "first" || value == "all";
   return true;
 }
 

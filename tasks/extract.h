@@ -12,6 +12,11 @@
 //   final_answer        (ours) what follows the last "the answer is" or, with `language: zh`, "答案是" / "答案为",
 //                       to the end of its sentence or line
 //   number              (ours) the first number inside what was found so far
+//   letters             (ours) the capital letters A to F of the text: `which: first` (default) or `all`, each once, in
+//                       the order of the alphabet
+//   boxed cloze_answer  (ours) the answer in a mathematical text: tasks/math_answers.h
+//   spans               (ours) where the document's `type` is "spans" the parts between commas and the word "and", one
+//                       a line
 //   truncate            (ours) the text before the first of `until`
 //   code_block          (ours) the first fenced block; `otherwise: text` keeps a text that has none, else none found
 #pragma once

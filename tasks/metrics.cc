@@ -7,9 +7,12 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "tasks/drop_score.h"
 #include "tasks/extract.h"
 #include "tasks/fraction.h"
 #include "tasks/judge/text_signs.h"
+#include "tasks/math_answers.h"
+#include "tasks/prompt_field.h"
 #include "tasks/python_regex.h"
 #include "tasks/template/unicode.h"
 
@@ -263,6 +266,7 @@ std::optional<std::string> canonical_number(std::string_view given) {
 bool is_match(const Json& options, const std::string& answer, const std::string& gold) {
   const std::string compare = options.value("compare", "text");
   if (compare == "squad") return squad_words(answer) == squad_words(gold);
+  if (compare == "math") return is_same_math(answer, gold);
   const std::string left = treated(options, answer), right = treated(options, gold);
   if (compare == "number") {
     const auto a = canonical_number(left), b = canonical_number(right);
@@ -288,10 +292,20 @@ double token_f1(const std::string& answer, const std::string& gold) {
   return 2 * precision * recall / (precision + recall);
 }
 
+// DROP's answers hold a span on each line. An accepted answer that begins with an empty one doesn't count.
+double drop_value(const std::string& metric, const std::string& answer, const std::string& gold) {
+  const std::vector<std::string> spans = split(gold, '\n');
+  if (strip(spans[0]).empty()) return 0;
+  const DropScore score = drop_score(split(answer, '\n'), spans);
+  return metric == "f1" ? score.f1 : score.exact;
+}
+
 double answer_value(const MetricSpec& metric, const std::string& answer, const std::vector<std::string>& golds) {
+  const bool is_drop = metric.options.value("compare", "") == "drop";
   double best = 0;
   for (const std::string& gold : golds) {
-    const double value = metric.metric == "f1"                    ? token_f1(answer, gold)
+    const double value = is_drop                                  ? drop_value(metric.metric, answer, gold)
+                         : metric.metric == "f1"                  ? token_f1(answer, gold)
                          : is_match(metric.options, answer, gold) ? 1
                                                                   : 0;
     best = std::max(best, value);
@@ -371,6 +385,18 @@ std::vector<Score> blank_scores(const Task& task, const Prompt& prompt) {
   return scores;
 }
 
+// The scores of the first filter once more, for each part that the item belongs to.
+std::vector<Score> with_parts(std::vector<Score> scores, const Task& task, const Prompt& prompt) {
+  if (task.output_type != OutputType::kGenerate) return scores;
+  for (const std::string& part : parts_of_item(task, prompt)) {
+    for (size_t m = 0; m < task.metrics.size(); ++m) {
+      scores.push_back(scores[m]);
+      scores.back().filter = part;
+    }
+  }
+  return scores;
+}
+
 // Nothing when any part has no answer.
 std::optional<std::vector<const Response*>> answered_parts(const std::vector<std::optional<Response>>& responses) {
   std::vector<const Response*> parts;
@@ -385,17 +411,21 @@ std::optional<std::vector<const Response*>> answered_parts(const std::vector<std
 // ---- checks at the door
 
 const std::vector<std::string>& known_options(const std::string& metric) {
-  static const std::vector<std::string> none;
+  static const std::vector<std::string> none, f1 = {"compare"};
   static const std::vector<std::string> exact = {"compare", "ignore_case", "ignore_punctuation", "ignore_numbers",
                                                  "regexes_to_ignore"};
-  return metric == "exact_match" ? exact : none;
+  return metric == "exact_match" ? exact : metric == "f1" ? f1 : none;
 }
 
-std::string option_defect(const std::string& key, const Json& value) {
-  if (key == "compare") {
-    const bool known = value == "text" || value == "squad" || value == "number" || value == "fraction";
-    return known ? "" : "option 'compare' is one of text, squad, number, fraction";
-  }
+std::string compare_defect(const std::string& metric, const Json& value) {
+  if (metric == "f1") return value == "squad" || value == "drop" ? "" : "option 'compare' of f1 is squad or drop";
+  for (const char* known : {"text", "squad", "number", "fraction", "math", "drop"})
+    if (value == known) return "";
+  return "option 'compare' is one of text, squad, number, fraction, math, drop";
+}
+
+std::string option_defect(const std::string& metric, const std::string& key, const Json& value) {
+  if (key == "compare") return compare_defect(metric, value);
   if (key != "regexes_to_ignore") return value.is_boolean() ? "" : "option '" + key + "' is true or false";
   if (value.is_null()) return "";
   if (!value.is_array()) return "option 'regexes_to_ignore' is a list";
@@ -418,7 +448,7 @@ std::vector<Score> score_item(const Task& task, const Prompt& prompt,
   const auto parts = answered_parts(responses);
   if (!parts) {
     for (Score& score : scores) score.outcome = Outcome::kMissing;
-    return scores;
+    return with_parts(std::move(scores), task, prompt);
   }
   const Response& first = *parts->front();
   switch (task.output_type) {
@@ -443,7 +473,14 @@ std::vector<Score> score_item(const Task& task, const Prompt& prompt,
       break;
     }
   }
-  return scores;
+  return with_parts(std::move(scores), task, prompt);
+}
+
+std::vector<std::string> parts_of_item(const Task& task, const Prompt& prompt) {
+  std::vector<std::string> parts;
+  const Document document{prompt.item_id, prompt.fields};
+  for (const auto& [name, text] : task.by) parts.push_back(name + ": " + PromptText(task, text, "by").render(document));
+  return parts;
 }
 
 const MetricInfo* find_metric(const std::string& name) {
@@ -478,7 +515,7 @@ std::string metric_defect(const MetricSpec& metric, OutputType type) {
   for (const auto& [key, value] : metric.options.items()) {
     if (std::find(known.begin(), known.end(), key) == known.end())
       return "metric '" + metric.metric + "' has no option '" + key + "'";
-    if (std::string defect = option_defect(key, value); !defect.empty()) return defect;
+    if (std::string defect = option_defect(metric.metric, key, value); !defect.empty()) return defect;
   }
   return "";
 }

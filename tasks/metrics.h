@@ -22,11 +22,13 @@
 //                      `ignore_punctuation` (ASCII), `ignore_numbers`, in this order, as lm-evaluation-harness has it.
 //                      (ours) `compare: squad`: case, punctuation, articles and extra white space do not count (SQuAD);
 //                      `compare: number`: as numbers, so 1,000 = 1000 and 18.0 = 18; `compare: fraction`: simple
-//                      fractions too, by their exact value, so 4/10 = 2/5 = 0.4
+//                      fractions too, by their exact value, so 4/10 = 2/5 = 0.4; `compare: math`: one LaTeX spelling
+//                      (math_answers.h); `compare: drop`: the same spans, one a line (drop_score.h)
 //     score            a judge's: missing here, filled by harness/judge_scores.h
 //     refusal          share of the texts that read as a refusal (phrases: judge/text_signs.h)
 //     repetition       share of the texts that reached the token limit and end in a loop
-//     f1               share of tokens in common after the treatment of SQuAD: 2PR/(P+R)
+//     f1               share of tokens in common after the treatment of SQuAD: 2PR/(P+R); `compare: drop`: DROP's mean
+//                      over its spans, one a line (drop_score.h)
 //   generate_until with a `program` (tasks/programs.h)
 //     pass@k           chance that one of k samples passes, by the unbiased estimator from the n samples there are
 #pragma once
@@ -40,11 +42,16 @@
 
 namespace assay {
 
-// Every metric of the task, under every filter, for one item. `responses` in order of part, as make_requests gave the
-// requests; an entry is nullopt, or not kAnswered, where no answer came: then all scores of the item are kMissing.
-// Precondition: metric_defect() of each metric and filter_defect() of each filter step is empty.
+// Every metric of the task, under every filter, for one item; of generated answers those of the first filter again
+// under each of parts_of_item(). `responses` in order of part, as make_requests gave the requests; an entry is nullopt,
+// or not kAnswered, where no answer came: then all scores of the item are kMissing. Precondition: metric_defect() of
+// each metric and filter_defect() of each filter step is empty.
 std::vector<Score> score_item(const Task& task, const Prompt& prompt,
                               const std::vector<std::optional<Response>>& responses);
+
+// "<name>: <value>" for each of the task's `by`: the filters under which the item's scores stand once more. Throws
+// Error(kInput) naming task, item and template for an undefined name.
+std::vector<std::string> parts_of_item(const Task& task, const Prompt& prompt);
 
 // How the scores of one metric become the task's number.
 //   mean             mean of values, standard error sd/sqrt(n)

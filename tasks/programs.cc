@@ -77,9 +77,7 @@ std::vector<Score> score_programs(const Task& task, const Prompt& prompt,
     missing = missing || (outcome && !is_verdict(*outcome));
   }
   std::vector<std::string> filters = {task.filters.front().name};
-  const Document document{prompt.item_id, prompt.fields};
-  for (const auto& [name, text] : task.program->by)
-    filters.push_back(name + ": " + rendered(task, text, "by", document));
+  for (std::string& part : parts_of_item(task, prompt)) filters.push_back(std::move(part));
   const int samples = static_cast<int>(outcomes.size());
   std::vector<Score> scores;
   for (const std::string& filter : filters) {

@@ -17,7 +17,7 @@ std::vector<std::optional<ProgramJob>> make_programs(const Task& task, const Pro
                                                      const std::vector<std::optional<Response>>& responses);
 
 // Every pass@k of the task for one item, k up to the number of samples, and again under a filter "<by>: <value>" for
-// each of the program's `by`. `outcomes`: one a sample, in order, nothing where make_programs gave nothing. The item is
+// each of the task's `by`. `outcomes`: one a sample, in order, nothing where make_programs gave nothing. The item is
 // missing where it has no answer, or where a sample's verdict is not one on the program.
 std::vector<Score> score_programs(const Task& task, const Prompt& prompt,
                                   const std::vector<std::optional<ProgramOutcome>>& outcomes);

@@ -98,8 +98,6 @@ struct ProgramSpec {
   std::vector<std::string> inline_items;  // these run inline, whatever `mode` is
   ProgramLimits limits;
   std::vector<std::string> preload;  // Python modules
-  std::vector<std::pair<std::string, std::string>>
-      by;  // name -> text: numbers apart for each value that the text takes
 };
 
 // Where the parts of an item stand in its document, so that it can be asked in other forms (tasks/audit_forms.h).
@@ -160,7 +158,9 @@ struct Task {
   std::vector<FilterPipeline> filters;  // never empty for kGenerate: "none" with take_first
   std::vector<MetricSpec> metrics;      // the first is the task's headline
   std::string cluster;  // column whose value items share that are not independent: a passage, a stem; empty = none
-  std::optional<ProgramSpec> program;   // generated answers that are run
+  std::optional<ProgramSpec> program;  // generated answers that are run
+  // Generated answers: name -> Jinja; the numbers of the first filter apart for each value that the text takes.
+  std::vector<std::pair<std::string, std::string>> by;
   std::optional<AuditSpec> audit;       // items that can be asked in other forms
   std::optional<HeldOutSpec> held_out;  // an exam of the audit's
   std::shared_ptr<const Task> form_of;  // an audit form: the task that it was made from; else null

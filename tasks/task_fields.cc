@@ -31,7 +31,7 @@ const std::vector<std::string>& known_fields() {
       "should_decontaminate", "doc_to_decontamination_query", "num_proc", "task_list",
       // ours
       "convention", "data", "foreach", "subgroup", "note", "published", "reversed", "unconditional_context",
-      "truncate_left", "program", "cluster", "next_turns", "temperature_by", "judge", "audit", "held_out"};
+      "truncate_left", "program", "cluster", "next_turns", "temperature_by", "judge", "audit", "held_out", "by"};
   return fields;
 }
 
@@ -183,6 +183,7 @@ class TaskReader {
     read_conversation();
     read_filters();
     read_program();
+    if (auto by = field("by")) read_by(*by);
     read_metrics();
     read_audit();
     read_held_out();
@@ -592,11 +593,15 @@ class TaskReader {
     if (auto modules = node->field("preload")) spec.preload = modules->texts();
     if (auto limits = node->field("limits"))
       spec.limits = limits_from_json(limits->json(), limits->where(), spec.limits);
-    if (auto by = node->field("by")) {
-      for (const auto& [name, unused] : by->json().items()) spec.by.emplace_back(name, by->field(name)->text());
-    }
+    if (auto by = node->field("by")) read_by(*by);
     if (task_.output_type != OutputType::kGenerate) node->fail("is for output_type generate_until");
     task_.program = std::move(spec);
+  }
+
+  void read_by(const ConfigNode& by) {
+    if (!by.json().is_object()) by.fail("must be a map of names to texts");
+    if (task_.output_type != OutputType::kGenerate) by.fail("is for output_type generate_until");
+    for (const auto& [name, unused] : by.json().items()) task_.by.emplace_back(name, by.field(name)->text());
   }
 
   void read_audit() {

@@ -1,10 +1,13 @@
 #include "tasks/transforms.h"
 
+#include <algorithm>
 #include <charconv>
 #include <ctime>
 
 #include "core/error.h"
+#include "core/hash.h"
 #include "core/text.h"
+#include "tasks/math_answers.h"
 #include "tasks/python_literal.h"
 #include "tasks/python_regex.h"
 #include "tasks/template/unicode.h"
@@ -207,6 +210,50 @@ bool cluewsc(Json& fields, const std::string& where) {
   return label == "true";
 }
 
+// A problem of MATH, or a row of AGIEval's few-shot examples whose column `math` holds one as Python prints it ->
+// problem, solution, answer. Other rows of those examples are dropped.
+bool math(Json& fields, const std::string& where) {
+  if (!fields.contains("problem")) {
+    const auto example = parse_python_literal(text_field(fields, "math", where));
+    if (!example || !example->is_object()) return false;
+    fields = {{"problem", text_field(*example, "question", where)},
+              {"solution", text_field(field(*example, "other", where), "solution", where)}};
+  }
+  const auto answer = boxed_answer(text_field(fields, "solution", where));
+  if (!answer) throw_input(where, "field 'solution' has no answer in \\boxed{...}");
+  fields["answer"] = *answer;
+  return true;
+}
+
+// Letters of the right options: a text ("A", "B D", "ACD") or a list of letters.
+std::string letters_of(const Json& label, const std::string& where) {
+  std::string letters;
+  for (const std::string& part :
+       label.is_array() ? text_list(label, "label", where) : std::vector{label.get<std::string>()})
+    letters += part;
+  std::erase(letters, ' ');
+  std::sort(letters.begin(), letters.end());
+  return letters;
+}
+
+// An answer without the dollar signs around it.
+std::string undollared(const std::string& answer) {
+  const bool has_both = answer.size() > 1 && answer.front() == '$' && answer.back() == '$';
+  return has_both ? answer.substr(1, answer.size() - 2) : answer;
+}
+
+// passage (may be null), question, options and label, or answer -> passage as a text, passage_id (of a question without
+// passage its own), gold.
+bool agieval(Json& fields, const std::string& where) {
+  const std::string passage = field(fields, "passage", where).is_null() ? "" : text_field(fields, "passage", where);
+  fields["passage"] = passage;
+  fields["passage_id"] = sha256_hex(passage.empty() ? text_field(fields, "question", where) : passage).substr(0, 16);
+  const Json& label = field(fields, "label", where);
+  if (!label.is_null() && !label.is_array() && !label.is_string()) throw_input(where, "field 'label' is no letter");
+  fields["gold"] = label.is_null() ? undollared(text_field(fields, "answer", where)) : letters_of(label, where);
+  return true;
+}
+
 const Transform kTransforms[] = {
     {"arc", "question {stem, choices [{text, label}]} -> question, choices {text, label}", arc},
     {"hellaswag", "activity_label, ctx_a, ctx_b or ctx, endings, label -> query, choices, label", hellaswag},
@@ -216,6 +263,8 @@ const Transform kTransforms[] = {
     {"mbpp", "text or prompt, test_list or test, code -> text, tests, code, setup, entry_point", mbpp},
     {"chid", "content, candidates -> before, options", chid},
     {"cluewsc", "target, label -> pronoun, antecedent; only rows labelled true", cluewsc},
+    {"math", "problem, solution -> answer; rows of AGIEval's examples -> problem, solution, answer", math},
+    {"agieval", "passage, question, label or answer -> passage, passage_id, gold", agieval},
     {"leetcode", "prompt, meta, start_time -> definitions, month, difficulty", leetcode},
 };
 

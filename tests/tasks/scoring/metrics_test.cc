@@ -312,7 +312,7 @@ TEST_CASE("a metric that can't be used says why") {
   CHECK(metric_defect(metric("exact_match", {{"ignore_cas", true}}), OutputType::kGenerate) ==
         "metric 'exact_match' has no option 'ignore_cas'");
   CHECK(metric_defect(metric("exact_match", {{"compare", "fuzzy"}}), OutputType::kGenerate) ==
-        "option 'compare' is one of text, squad, number, fraction");
+        "option 'compare' is one of text, squad, number, fraction, math, drop");
   CHECK(metric_defect(metric("exact_match", {{"regexes_to_ignore", {"("}}}), OutputType::kGenerate)
             .find("does not compile") != std::string::npos);
 }

@@ -45,7 +45,7 @@ TEST_CASE("samples become jobs, and verdicts become scores") {
   task.program->tests = "{{test}}";
   task.program->name = "{{id}}";
   task.program->inline_items = {"7"};
-  task.program->by = {{"level", "{{level}}"}};
+  task.by = {{"level", "{{level}}"}};
   Prompt prompt;
   prompt.item_id = "test/x/0";
   prompt.fields = {{"head", "import re\n"}, {"test", "assert f()"}, {"id", 7}, {"level", "hard"}};
