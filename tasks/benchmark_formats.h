@@ -20,4 +20,13 @@ std::vector<DataRow> read_c3(std::string_view text, const std::string& path, con
 // first example and empty for the others, so that the rows one after another give the file's text again.
 std::vector<DataRow> read_bbh(std::string_view text, const std::string& path, const DataSpec& spec);
 
+// DROP: the authors' file, `{passage id: {passage, qa_pairs: [{question, answer, validated_answers}]}}`, or lines of
+// requests with the question under `doc` (passage, question, answers: alternatives, each a list of spans; AI2's
+// sample). One row a question:
+//   passage, passage_id, question
+//   answers   the accepted ones, each its spans with a line break between them; the annotator's own first, none twice
+//   shown     the first of them, its spans with ", " between them
+//   type      of the first: number, date, span or spans. Where the file does not say, what its text looks like
+std::vector<DataRow> read_drop(std::string_view text, const std::string& path, const DataSpec& spec);
+
 }  // namespace assay

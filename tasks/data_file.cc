@@ -241,6 +241,7 @@ constexpr Format kFormats[] = {
     {"hellaswag_text", "", read_hellaswag_text},
     {"c3", "", read_c3},
     {"bbh", "", read_bbh},
+    {"drop", "", read_drop},
 };
 
 const Format* find_format(std::string_view name) {

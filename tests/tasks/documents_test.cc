@@ -85,6 +85,57 @@ TEST_CASE("BBH's prompt files become examples that give the file again, its task
   CHECK(starts_with(error_of([] { rows_of("bbh", "-----\nDo it.\n\nQ: a\n"); }), "f: example 1: it has no line"));
 }
 
+TEST_CASE("DROP's passages and AI2's requests become one row a question") {
+  const std::string original = R"({"nfl_1": {"passage": "p", "qa_pairs": [
+    {"question": "q1", "answer": {"number": "3", "date": {"day": "", "month": "", "year": ""}, "spans": []},
+     "validated_answers": [{"number": "", "date": {}, "spans": ["three", "3"]}, {"number": "3", "spans": []}]},
+    {"question": "q2", "answer": {"number": "", "date": {"day": "", "month": "May", "year": "1990"}, "spans": []}},
+    {"question": "q3", "answer": {"number": "", "date": {}, "spans": ["a", "b"]}}]},
+    "nfl_2": {"passage": "o", "qa_pairs": [{"question": "q4", "answer": {"number": "", "spans": ["c"]}}]}})";
+  CHECK(
+      rows_of("drop", original) ==
+      R"([{"passage":"p","passage_id":"nfl_1","question":"q1","answers":["3","three\n3"],"type":"number","shown":"3"},)"
+      R"({"passage":"p","passage_id":"nfl_1","question":"q2","answers":["May 1990"],"type":"date","shown":"May 1990"},)"
+      R"({"passage":"p","passage_id":"nfl_1","question":"q3","answers":["a\nb"],"type":"spans","shown":"a, b"},)"
+      R"({"passage":"o","passage_id":"nfl_2","question":"q4","answers":["c"],"type":"span","shown":"c"}])");
+  auto request = [](const char* passage, const char* answers) {
+    return std::string("{\"doc\":{\"passage\":\"") + passage + "\",\"question\":\"q\",\"answers\":" + answers + "}}\n";
+  };
+  DataSpec spec;
+  spec.format = "drop";
+  const auto rows = parse_data(request("p", R"([["1,000"],["1"]])") + request("o", R"([["5 May 1990"]])") +
+                                   request("p", R"([["May"]])") + request("q", R"([["a","b"]])"),
+                               "f", spec);
+  const char* types[] = {"number", "date", "span", "spans"};
+  const char* ids[] = {"passage 0", "passage 1", "passage 0", "passage 2"};
+  REQUIRE(rows.size() == 4);
+  for (size_t i = 0; i < 4; ++i) {
+    CHECK(rows[i].fields["type"] == types[i]);
+    CHECK(rows[i].fields["passage_id"] == ids[i]);
+  }
+  CHECK(rows[0].fields["answers"] == Json{"1,000", "1"});
+  struct Row {
+    const char *bytes, *expected;
+  };
+  for (const Row& row :
+       {Row{"[]", "f: the file is no map of passages"},
+        Row{R"({"a": {"passage": "p"}})", "f: passage a: the passage has no list 'qa_pairs'"},
+        Row{R"({"a": {"passage": "p", "qa_pairs": [1]}})", "f: passage a: a question has no 'answer'"},
+        Row{R"({"a": {"passage": "p", "qa_pairs": [{"answer": 1}]}})",
+            "f: passage a: an answer is a map of number, date and spans"},
+        Row{R"({"a": {"passage": "p", "qa_pairs": [{"answer": {"date": {"day": 1}}}]}})",
+            "f: passage a: 'day' is no text"},
+        Row{R"({"a": {"qa_pairs": [{"question": "q", "answer": {"number": "1"}}]}})",
+            "f: passage a: 'passage' is no text"},
+        Row{"{\"doc\": {}}\n", "f:1: the row has no 'doc' with a list 'answers'"},
+        Row{R"({"doc": {"passage": "p", "question": "q", "answers": [[]]}})", "f:1: an answer has no span"},
+        Row{R"({"doc": {"passage": "p", "question": "q", "answers": [["a", 1]]}})",
+            "f:1: an answer is no list of texts"}}) {
+    CAPTURE(row.bytes);
+    CHECK(error_of([&] { rows_of("drop", row.bytes); }) == row.expected);
+  }
+}
+
 TEST_CASE("typed columns turn into numbers, nulls and booleans") {
   DataSpec typed;
   typed.typed_columns = true;
