@@ -80,7 +80,7 @@ TEST_CASE("the suites and conventions of this program are there") {
       {"nq@deepseek", 1},         {"triviaqa@deepseek", 1}, {"winogrande@deepseek", 1}, {"piqa@deepseek", 1},
       {"openbookqa@deepseek", 1}, {"c3@deepseek", 1},       {"chid@deepseek", 1},       {"cluewsc@deepseek", 1},
       {"cmath@deepseek", 1},      {"race@deepseek", 2},     {"bbh@deepseek", 27},       {"cmmlu@deepseek", 67},
-      {"ccpm@deepseek", 1}};
+      {"ccpm@deepseek", 1},       {"math@deepseek", 1},     {"drop@deepseek", 1},       {"agieval@deepseek", 20}};
   for (const auto& [suite, count] : expected) {
     CAPTURE(suite);
     CHECK(tasks[suite] == count);
@@ -166,6 +166,9 @@ TEST_CASE("every suite has as many items as its files") {
   CHECK(totals["cmath@deepseek"] == 1098);
   CHECK(totals["race@deepseek"] == 1436);
   CHECK(totals["bbh@deepseek"] == 6511);
+  CHECK(totals["math@deepseek"] == 5000);
+  CHECK(totals["drop@deepseek"] == 1000);
+  CHECK(totals["agieval@deepseek"] == 4809);
 }
 
 TEST_CASE("every item of every task renders and becomes requests") {
