@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/json.h"
+#include "reports/comparison.h"
 #include "reports/report.h"
 #include "reports/text_table.h"
 
@@ -28,6 +29,18 @@ std::string shots_text(const ReportRow& row) {
   return row.shots ? std::to_string(*row.shots) : "";
 }
 
+std::optional<Interval> row_interval(const ReportRow& row) {
+  if (!row.value) return std::nullopt;
+  return interval_of(row.metric, {*row.value, row.stderr_}, row.n, row.units);
+}
+
+// The one that is wider than it would have to be has a star.
+std::string interval_text(const ReportRow& row) {
+  const auto interval = row_interval(row);
+  if (!interval) return "-";
+  return fmt::format("{:.4f} to {:.4f}{}", interval->low, interval->high, interval->conservative ? "*" : " ");
+}
+
 bool several_filters(const std::vector<ReportRow>& rows) {
   for (const ReportRow& row : rows) {
     if (row.filter != "none") return true;
@@ -40,7 +53,7 @@ TextTable people_table(const std::vector<ReportRow>& rows, const ReportOptions& 
   TextTable table;
   table.columns = {{"checkpoint"}, {"task"}, {"convention"}, {"shots", true}, {"metric"}};
   if (filters) table.columns.push_back({"filter"});
-  for (const char* title : {"value", "± stderr", "items", "unparsed", "missing"})
+  for (const char* title : {"value", "± stderr", "95 % interval ", "items", "unparsed", "missing"})
     table.columns.push_back({title, true});
   std::string previous_checkpoint;
   int64_t previous_run = -1;
@@ -54,6 +67,7 @@ TextTable people_table(const std::vector<ReportRow>& rows, const ReportOptions& 
     if (filters) cells.push_back(row.filter);
     cells.push_back(number(row.value));
     cells.push_back(row.stderr_ ? "± " + number(row.stderr_) : "-");
+    cells.push_back(interval_text(row));
     for (int64_t count : {row.n, row.unparsed, row.missing}) cells.push_back(std::to_string(count));
     table.rows.push_back(std::move(cells));
   }
@@ -81,6 +95,11 @@ std::string footnotes(const std::vector<ReportRow>& rows, const ReportOptions& o
     if (!row.note.empty()) add(task, row.note);
   }
   std::string out;
+  const bool starred = std::any_of(rows.begin(), rows.end(), [&](const ReportRow& row) {
+    const auto interval = row_interval(row);
+    return is_shown(row, options) && interval && interval->conservative;
+  });
+  if (starred) out += "*: few items or clusters, or nearly all right or wrong: wider than 95 % needs\n";
   for (const auto& [text, tasks] : footnotes) {
     out += tasks.front() + (tasks.size() > 1 ? fmt::format(" and {} more", tasks.size() - 1) : "") + ": " + text + "\n";
   }
@@ -111,15 +130,17 @@ std::string render_markdown(const std::vector<ReportRow>& rows, const ReportOpti
 std::string render_csv(const std::vector<ReportRow>& rows, const ReportOptions& options) {
   TextTable table;
   for (const char* title : {"run", "checkpoint", "step", "task", "convention", "shots", "metric", "filter", "value",
-                            "stderr", "n", "unparsed", "missing"}) {
+                            "stderr", "n", "unparsed", "missing", "ci95_low", "ci95_high"}) {
     table.columns.push_back({title});
   }
   for (const ReportRow& row : rows) {
     if (!is_shown(row, options)) continue;
+    const auto interval = row_interval(row);
     table.rows.push_back({std::to_string(row.run), row.checkpoint, row.step ? std::to_string(*row.step) : "", row.task,
                           row.convention, shots_text(row), row.metric, row.filter, full_number(row.value),
                           full_number(row.stderr_), std::to_string(row.n), std::to_string(row.unparsed),
-                          std::to_string(row.missing)});
+                          std::to_string(row.missing), interval ? fmt::format("{}", interval->low) : "",
+                          interval ? fmt::format("{}", interval->high) : ""});
   }
   return table.csv();
 }
@@ -128,6 +149,7 @@ std::string render_json(const std::vector<ReportRow>& rows, const ReportOptions&
   Json results = Json::array();
   for (const ReportRow& row : rows) {
     if (!is_shown(row, options)) continue;
+    const auto interval = row_interval(row);
     results.push_back({{"run", row.run},
                        {"checkpoint", row.checkpoint},
                        {"step", or_null(row.step)},
@@ -138,6 +160,8 @@ std::string render_json(const std::vector<ReportRow>& rows, const ReportOptions&
                        {"filter", row.filter},
                        {"value", or_null(row.value)},
                        {"stderr", or_null(row.stderr_)},
+                       {"ci95", interval ? Json{interval->low, interval->high} : Json()},
+                       {"conservative", interval && interval->conservative},
                        {"n", row.n},
                        {"unparsed", row.unparsed},
                        {"missing", row.missing},
