@@ -146,8 +146,8 @@ class Ops {
   // x += y, elementwise, float.
   virtual void add(float* x, const float* y, int64_t count) = 0;
 
-  // out[i, :] = x[rows[i], :].   x [T, H] float   rows [R] host   out [R, H] float
-  virtual void gather_rows(const float* x, std::span<const int32_t> rows, int64_t hidden, float* out) = 0;
+  // out[i] = x[rows[i]], rows of `row_bytes`, an even number.   x [T]   rows [R] host   out [R], apart from x
+  virtual void gather_rows(const void* x, std::span<const int32_t> rows, size_t row_bytes, void* out) = 0;
 
   // For each read: the log-probability of its token at its row, and the row's most probable token. The vocabulary is
   // walked in tiles; [R, V] never exists. Waits. Reads may share a row.

@@ -113,6 +113,7 @@ bool Run::step() {
     ASSAY_ASSERT(walk_->done() && waiting_.empty(), "every plan ends");
     return false;
   }
+  batch_.read_rows = read_rows_;
   if (!model_.forward(batch_, *cache_, [this] { return keep_going(); })) return false;
   stats_.computed_tokens += batch_.rows();
   count_operations();
@@ -124,14 +125,16 @@ bool Run::step() {
 }
 
 void Run::count_operations() {
-  double keys = 0;
+  double keys = 0, read_keys = 0;
   for (const RowSegment& segment : batch_.segments) {
     const double rows = segment.rows;
     keys += rows * segment.first_position + rows * (rows + 1) / 2;
   }
+  for (const int row : read_rows_) read_keys += batch_.positions[row] + 1;
   const ModelCost cost = model_.cost();
-  stats_.operations +=
-      cost.row * batch_.rows() + cost.key * keys + cost.head_row * static_cast<double>(read_rows_.size());
+  const double rows = batch_.rows(), read = static_cast<double>(read_rows_.size());
+  stats_.operations += cost.row * rows + cost.key * keys + cost.head_row * read - cost.unread_row * (rows - read) -
+                       cost.unread_key * (keys - read_keys);
 }
 
 void Run::add_texts_to_batch() {

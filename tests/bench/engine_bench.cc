@@ -102,6 +102,7 @@ double prefill_seconds(Model& model, KvCache& cache, int rows) {
   }
   batch.slots = slots;
   batch.segments.push_back({0, rows, 0, slots.data()});
+  batch.read_rows = {rows - 1};  // as after a prompt; the limit is made of all products all the same
   return seconds_of([&] { model.forward(batch, cache, always()); });
 }
 
@@ -122,6 +123,7 @@ double decode_seconds(Model& model, KvCache& cache, int count, int shared, int o
     rows[s] = s;
     reads[s].row = s;
   }
+  batch.read_rows = rows;
   return seconds_of([&] {
     model.forward(batch, cache, always());
     model.read(rows, reads, answers.data());

@@ -29,12 +29,13 @@ std::vector<ReportRow> rows() {
 
 TEST_CASE("the terminal table shows what a reader needs beside the number") {
   CHECK(render_table(rows(), {}) ==
-        "checkpoint  task       convention  shots  metric          value  ± stderr  items  unparsed  missing\n"
-        "──────────  ─────────  ──────────  ─────  ─────────────  ──────  ────────  ─────  ────────  ───────\n"
-        "step-00100  mmlu       deepseek           acc            0.2500  ± 0.0100     40         0        0\n"
-        "              anatomy  deepseek        5  acc            0.3000  ± 0.0400     40         0        0\n"
-        "            bpb        deepseek        0  bits_per_byte  1.2346         -     40         0        2\n"
+        "checkpoint  task       convention  shots  metric          value  ± stderr     95 % interval   items  unparsed  missing\n"
+        "──────────  ─────────  ──────────  ─────  ─────────────  ──────  ────────  ─────────────────  ─────  ────────  ───────\n"
+        "step-00100  mmlu       deepseek           acc            0.2500  ± 0.0100  0.2299 to 0.2709*     40         0        0\n"
+        "              anatomy  deepseek        5  acc            0.3000  ± 0.0400  0.2208 to 0.3891*     40         0        0\n"
+        "            bpb        deepseek        0  bits_per_byte  1.2346         -                  -     40         0        2\n"
         "\n"
+        "*: few items or clusters, or nearly all right or wrong: wider than 95 % needs\n"
         "mmlu@deepseek: mean over items\n"
         "bpb@deepseek: two files\n");
 }
@@ -43,7 +44,7 @@ TEST_CASE("a note that several tasks share comes once") {
   std::vector<ReportRow> all = {row("anatomy", 0, 0.3, 0.04), row("law", 0, 0.4, 0.04), row("bpb", 0, 0.5, 0.04)};
   all[0].note = all[1].note = "another data file";
   const std::string text = render_table(all, {});
-  CHECK(text.substr(text.find("\n\n")) == "\n\nanatomy@deepseek and 1 more: another data file\n");
+  CHECK(text.substr(text.find("needs\n")) == "needs\nanatomy@deepseek and 1 more: another data file\n");
 }
 
 TEST_CASE("the lm-eval format has that harness's columns") {
@@ -85,14 +86,18 @@ TEST_CASE("JSON rows have the agreed names, fractions and nulls") {
   CHECK(json["results"][0]["value"] == 0.25);
   CHECK(json["results"][0]["shots"].is_null());
   CHECK(json["results"][2]["stderr"].is_null());
+  CHECK(json["results"][2]["ci95"].is_null());
+  CHECK(json["results"][0]["ci95"][0].get<double>() == Approx(0.2299).margin(1e-4));
+  CHECK(json["results"][0]["ci95"][1].get<double>() == Approx(0.2709).margin(1e-4));
+  CHECK(json["results"][0]["conservative"] == true);
   CHECK(json["results"][2]["missing"] == 2);
 }
 
 TEST_CASE("CSV fields are quoted where they must be") {
   std::vector<ReportRow> quoted = {row("a,\"b\"", 0, 0.5, 0.1)};
   CHECK(render_csv(quoted, {}) ==
-        "run,checkpoint,step,task,convention,shots,metric,filter,value,stderr,n,unparsed,missing\n"
-        "1,step-00100,100,\"a,\"\"b\"\"\",deepseek,5,acc,none,0.5,0.1,40,0,0\n");
+        "run,checkpoint,step,task,convention,shots,metric,filter,value,stderr,n,unparsed,missing,ci95_low,ci95_high\n"
+        "1,step-00100,100,\"a,\"\"b\"\"\",deepseek,5,acc,none,0.5,0.1,40,0,0,0.2889691480121874,0.7110308519878124\n");
 }
 
 TEST_CASE("wide characters take two columns") {

@@ -39,7 +39,7 @@ class CpuOps final : public Ops {
   void silu_multiply(const float* gate_up, int64_t rows, int64_t inner, void* out) override;
   void note_bad_rows(const float* x, int64_t rows, int64_t hidden, int layer, int32_t* bad_layer) override;
   void add(float* x, const float* y, int64_t count) override;
-  void gather_rows(const float* x, std::span<const int32_t> rows, int64_t hidden, float* out) override;
+  void gather_rows(const void* x, std::span<const int32_t> rows, size_t row_bytes, void* out) override;
   void head_logprobs(const void* h, int64_t rows, const PackedWeight& head, std::span<const HeadRead> reads,
                      HeadAnswer* answers) override;
   void head_logits(const void* h, int64_t rows, const PackedWeight& head, float* logits) override;

@@ -122,9 +122,9 @@ void CpuOps::add(float* x, const float* y, int64_t count) {
   });
 }
 
-void CpuOps::gather_rows(const float* x, std::span<const int32_t> rows, int64_t hidden, float* out) {
+void CpuOps::gather_rows(const void* x, std::span<const int32_t> rows, size_t row_bytes, void* out) {
   for (size_t i = 0; i < rows.size(); ++i) {
-    std::memcpy(out + i * hidden, x + rows[i] * hidden, hidden * sizeof(float));
+    std::memcpy(static_cast<char*>(out) + i * row_bytes, static_cast<const char*>(x) + rows[i] * row_bytes, row_bytes);
   }
 }
 

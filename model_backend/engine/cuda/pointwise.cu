@@ -22,6 +22,12 @@ __global__ void gather_kernel(const Act* table, const int32_t* rows, int64_t hid
   for (int64_t i = threadIdx.x; i < hidden; i += kThreads) out[blockIdx.x * hidden + i] = to_float(row[i]);
 }
 
+// One block a row, in units of two bytes.
+__global__ void copy_rows_kernel(const uint16_t* x, const int32_t* rows, int64_t units, uint16_t* out) {
+  const uint16_t* row = x + rows[blockIdx.x] * units;
+  for (int64_t i = threadIdx.x; i < units; i += kThreads) out[blockIdx.x * units + i] = row[i];
+}
+
 __global__ void add_kernel(float* x, const float* y, int64_t count) {
   const int64_t i = global_index();
   if (i < count) x[i] += y[i];
@@ -58,12 +64,15 @@ void CudaOps::embed(const void* table, int64_t hidden, std::span<const int32_t> 
   ASSAY_CUDA_CHECK_LAUNCH("gather_kernel");
 }
 
-void CudaOps::gather_rows(const float* x, std::span<const int32_t> rows, int64_t hidden, float* out) {
+void CudaOps::gather_rows(const void* x, std::span<const int32_t> rows, size_t row_bytes, void* out) {
   Stage stage(*this, "gather_rows");
+  ASSAY_ASSERT(row_bytes % sizeof(uint16_t) == 0, "rows hold whole elements");
   if (rows.empty()) return;
   const int32_t* device_rows = ids_.put(rows, stream());
-  gather_kernel<float><<<static_cast<unsigned>(rows.size()), kThreads, 0, stream()>>>(x, device_rows, hidden, out);
-  ASSAY_CUDA_CHECK_LAUNCH("gather_kernel");
+  copy_rows_kernel<<<static_cast<unsigned>(rows.size()), kThreads, 0, stream()>>>(
+      static_cast<const uint16_t*>(x), device_rows, static_cast<int64_t>(row_bytes / sizeof(uint16_t)),
+      static_cast<uint16_t*>(out));
+  ASSAY_CUDA_CHECK_LAUNCH("copy_rows_kernel");
 }
 
 void CudaOps::add(float* x, const float* y, int64_t count) {

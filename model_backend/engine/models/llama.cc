@@ -5,10 +5,13 @@
 //                x += down_proj(silu(gate_proj(norm(x))) * up_proj(norm(x)))
 //   logits = head(norm(x))
 //
+// In the last layer only the rows that are read go further than their keys and values.
+//
 // q, k and v are one weight, gate and up another: fewer and larger matrix products, with the same bits for every
 // output.
 #include <algorithm>
 
+#include "core/error.h"
 #include "model_backend/checkpoint/rope.h"
 #include "model_backend/engine/models/model.h"
 #include "model_backend/engine/models/weights.h"
@@ -45,6 +48,7 @@ struct States {
   Buffer inner;     // [T, F] act
   Buffer change;    // [T, H] float: what is added to x
   Buffer bad;       // [T] int32: see Model::bad_layers
+  Buffer read_bad;  // [R] int32: the same of the rows that are read
 };
 
 class Llama final : public Model {
@@ -62,8 +66,12 @@ class Llama final : public Model {
  private:
   Layer load_layer(WeightLoader& loader, int index) const;
   void make_room(int rows);
-  void attend(const Layer& layer, const Batch& batch, void* keys, void* values);
+  void store_keys(const Layer& layer, const Batch& batch, void* keys, void* values);
+  void attend(const Layer& layer, std::span<const RowSegment> segments, const void* keys, const void* values);
+  void keep_rows(std::span<const int32_t> rows);
+  void add_attended(const Layer& layer, int rows);
   void feed_forward(const Layer& layer, int rows);
+  void note_bad_rows(int rows, int layer, const Buffer& bad);
   // The final norm of some rows of the last batch, [rows, H] act; lies in states_.normed.
   const void* final_states(std::span<const int32_t> rows);
 
@@ -78,7 +86,27 @@ class Llama final : public Model {
   float attention_scale_ = 1;
   States states_;
   std::vector<int32_t> bad_layers_;  // [T]
+  std::vector<int32_t> kept_rows_;   // of the last batch: what the rows of states_.x are after the last layer
 };
+
+// The parts of `segments` whose rows are among `rows`, which ascend.
+std::vector<RowSegment> segments_of_rows(const std::vector<RowSegment>& segments, std::span<const int32_t> rows) {
+  std::vector<RowSegment> parts;
+  size_t next = 0;
+  for (const RowSegment& segment : segments) {
+    for (bool joins = false; next < rows.size() && rows[next] < segment.first_row + segment.rows; ++next) {
+      joins = joins && rows[next] == rows[next - 1] + 1;
+      const int offset = rows[next] - segment.first_row;
+      if (joins) {
+        ++parts.back().rows;
+      } else {
+        parts.push_back({rows[next], 1, segment.first_position + offset, segment.slots});
+      }
+      joins = true;
+    }
+  }
+  return parts;
+}
 
 Llama::Llama(Ops& ops, const Checkpoint& checkpoint)
     : ops_(ops), config_(checkpoint.config()), eps_(static_cast<float>(config_.norm_eps)) {
@@ -129,6 +157,7 @@ void Llama::make_room(int rows) {
   states_.inner = ops_.allocate(rows * int64_t{config_.intermediate} * act);
   states_.change = ops_.allocate(rows * hidden * sizeof(float));
   states_.bad = ops_.allocate(rows * sizeof(int32_t));
+  states_.read_bad = ops_.allocate(rows * sizeof(int32_t));
   states_.rows = rows;
 }
 
@@ -140,6 +169,9 @@ ModelCost Llama::cost() const {
     cost.key += 4.0 * layer.shape.query_heads * layer.shape.head_dim;
   }
   cost.head_row = of(head_);
+  const Layer& last = layers_.back();
+  cost.unread_row = of(last.output) + of(last.gate_up) + of(last.down);
+  cost.unread_key = 4.0 * last.shape.query_heads * last.shape.head_dim;
   return cost;
 }
 
@@ -148,23 +180,56 @@ bool Llama::forward(const Batch& batch, KvCache& cache, const std::function<bool
   bad_layers_.assign(batch.rows(), -1);
   ops_.upload(states_.bad->data(), bad_layers_.data(), bad_layers_.size() * sizeof(int32_t));
   ops_.embed(embedding_->data(), config_.hidden, batch.tokens, floats(states_.x));
-  for (int i = 0; i < config_.layers; ++i) {
-    attend(layers_[i], batch, cache.keys(i), cache.values(i));
+  const int last = config_.layers - 1;
+  for (int i = 0; i < last; ++i) {
+    store_keys(layers_[i], batch, cache.keys(i), cache.values(i));
+    attend(layers_[i], batch.segments, cache.keys(i), cache.values(i));
+    add_attended(layers_[i], batch.rows());
     feed_forward(layers_[i], batch.rows());
-    ops_.note_bad_rows(floats(states_.x), batch.rows(), config_.hidden, i, static_cast<int32_t*>(states_.bad->data()));
+    note_bad_rows(batch.rows(), i, states_.bad);
     if (!keep_going()) return false;
   }
+  const Layer& layer = layers_[last];
+  const int read = static_cast<int>(batch.read_rows.size());
+  store_keys(layer, batch, cache.keys(last), cache.values(last));
+  if (read > 0) {
+    attend(layer, segments_of_rows(batch.segments, batch.read_rows), cache.keys(last), cache.values(last));
+    keep_rows(batch.read_rows);
+    add_attended(layer, read);
+    feed_forward(layer, read);
+    note_bad_rows(read, last, states_.read_bad);
+  }
   ops_.download(bad_layers_.data(), states_.bad->data(), bad_layers_.size() * sizeof(int32_t));
-  return true;
+  std::vector<int32_t> read_bad(read);
+  ops_.download(read_bad.data(), states_.read_bad->data(), read_bad.size() * sizeof(int32_t));
+  for (int i = 0; i < read; ++i) bad_layers_[batch.read_rows[i]] = read_bad[i];
+  kept_rows_ = batch.read_rows;
+  return keep_going();
 }
 
-void Llama::attend(const Layer& layer, const Batch& batch, void* keys, void* values) {
+void Llama::store_keys(const Layer& layer, const Batch& batch, void* keys, void* values) {
   const int rows = batch.rows();
   ops_.rms_norm(floats(states_.x), floats(layer.attention_norm), eps_, rows, config_.hidden, states_.normed->data());
   ops_.linear(states_.normed->data(), *layer.qkv, floats(layer.qkv_bias), rows, floats(states_.wide));
   ops_.rotate_and_store(floats(states_.wide), layer.shape, batch.positions, batch.slots, floats(inverse_frequency_),
                         attention_scale_, states_.q->data(), keys, values);
-  ops_.attention(states_.q->data(), keys, values, layer.shape, batch.segments, states_.attended->data());
+}
+
+void Llama::attend(const Layer& layer, std::span<const RowSegment> segments, const void* keys, const void* values) {
+  ops_.attention(states_.q->data(), keys, values, layer.shape, segments, states_.attended->data());
+}
+
+// From here on the pass is about these rows alone.
+void Llama::keep_rows(std::span<const int32_t> rows) {
+  ops_.gather_rows(states_.x->data(), rows, config_.hidden * sizeof(float), states_.change->data());
+  std::swap(states_.x, states_.change);
+  const size_t q_bytes = static_cast<size_t>(config_.heads) * config_.head_dim * ops_.act_bytes();
+  ops_.gather_rows(states_.attended->data(), rows, q_bytes, states_.q->data());
+  std::swap(states_.attended, states_.q);
+  ops_.gather_rows(states_.bad->data(), rows, sizeof(int32_t), states_.read_bad->data());
+}
+
+void Llama::add_attended(const Layer& layer, int rows) {
   ops_.linear(states_.attended->data(), *layer.output, floats(layer.output_bias), rows, floats(states_.change));
   ops_.add(floats(states_.x), floats(states_.change), int64_t{rows} * config_.hidden);
 }
@@ -177,8 +242,18 @@ void Llama::feed_forward(const Layer& layer, int rows) {
   ops_.add(floats(states_.x), floats(states_.change), int64_t{rows} * config_.hidden);
 }
 
+void Llama::note_bad_rows(int rows, int layer, const Buffer& bad) {
+  ops_.note_bad_rows(floats(states_.x), rows, config_.hidden, layer, static_cast<int32_t*>(bad->data()));
+}
+
 const void* Llama::final_states(std::span<const int32_t> rows) {
-  ops_.gather_rows(floats(states_.x), rows, config_.hidden, floats(states_.change));
+  std::vector<int32_t> places;
+  for (const int32_t row : rows) {
+    const auto kept = std::lower_bound(kept_rows_.begin(), kept_rows_.end(), row);
+    ASSAY_ASSERT(kept != kept_rows_.end() && *kept == row, "only rows that were to be read are asked about");
+    places.push_back(static_cast<int32_t>(kept - kept_rows_.begin()));
+  }
+  ops_.gather_rows(floats(states_.x), places, config_.hidden * sizeof(float), floats(states_.change));
   ops_.rms_norm(floats(states_.change), floats(final_norm_), eps_, static_cast<int64_t>(rows.size()), config_.hidden,
                 states_.normed->data());
   return states_.normed->data();

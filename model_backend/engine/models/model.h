@@ -24,13 +24,18 @@ struct Batch {
   std::vector<int32_t> positions;    // [T]
   std::vector<int32_t> slots;        // [T] where each row's key and value go
   std::vector<RowSegment> segments;  // their `slots` must outlive the pass
+  // Rows that read() and logits() may be asked about, ascending, none twice. For the others the pass ends with their
+  // keys and values in the last layer.
+  std::vector<int32_t> read_rows;
   int rows() const { return static_cast<int>(tokens.size()); }
 };
 
 // Multiplications and additions: of all matrix products for one row; of attention for each key that a row may see (a
-// window not counted); of the output head for one row.
+// window not counted); of the output head for one row. What a row that nobody reads does without: the last layer's
+// products behind its keys and values, and its attention for each key.
 struct ModelCost {
   double row = 0, key = 0, head_row = 0;
+  double unread_row = 0, unread_key = 0;
 };
 
 class Model {
@@ -47,10 +52,12 @@ class Model {
   virtual bool forward(const Batch& batch, KvCache& cache, const std::function<bool()>& keep_going) = 0;
 
   // Of each row of the last forward: the layer after which its state held a value that is not finite, -1 where it never
-  // did. What such a row says, and every row that sees it, means nothing; other rows are not touched by it.
+  // did. What such a row says, and every row that sees it, means nothing; other rows are not touched by it. (Of the
+  // last layer itself no other row sees anything, so there only rows that are read are looked at.)
   virtual std::span<const int32_t> bad_layers() const = 0;
 
-  // What the rows of the last forward say. `rows`: row numbers of that batch; a read's `row` is an index into `rows`.
+  // What the rows of the last forward say. `rows`: row numbers of that batch, among its read_rows; a read's `row` is an
+  // index into `rows`.
   virtual void read(std::span<const int32_t> rows, std::span<const HeadRead> reads, HeadAnswer* answers) = 0;
   // logits [rows, V], for sampling.
   virtual void logits(std::span<const int32_t> rows, float* logits) = 0;

@@ -19,7 +19,7 @@ std::vector<std::vector<float>> all_logits(Ops& ops, Model& model, const std::ve
   batch.tokens = ids;
   batch.positions.resize(rows);
   std::iota(batch.positions.begin(), batch.positions.end(), 0);
-  batch.slots = batch.positions;
+  batch.slots = batch.read_rows = batch.positions;
   batch.segments = {{0, rows, 0, batch.slots.data()}};
   REQUIRE(model.forward(batch, cache, [] { return true; }));
   std::vector<float> flat(rows * model.vocab());
