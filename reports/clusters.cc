@@ -61,4 +61,37 @@ Estimate clustered_mean(std::span<const double> values, const Clusters& clusters
   return clustered_ratio(values, std::vector<double>(values.size(), 1.0), clusters);
 }
 
+MeanOfClusters mean_of_clusters(std::span<const double> values, std::span<const double> weights,
+                                const Clusters& clusters) {
+  ASSAY_ASSERT(!values.empty(), "a mean needs values");
+  const std::vector<double> share(weights.begin(), weights.end());
+  auto weight = [&](size_t i) { return share.empty() ? 1.0 : share[i]; };
+  double all = 0, sum = 0;
+  for (size_t i = 0; i < values.size(); ++i) all += weight(i), sum += weight(i) * values[i];
+  MeanOfClusters out;
+  out.estimate.value = sum / all;
+  const size_t count = clusters.is_clustered() ? clusters.count : values.size();
+  if (count < 2) return out;
+  std::vector<double> parts(values.size()), residuals(values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    parts[i] = weight(i) / all;
+    residuals[i] = parts[i] * (values[i] - out.estimate.value);
+  }
+  double h2 = 0, h3 = 0, h4 = 0, h5 = 0, squares = 0;
+  for (double h : cluster_sums(parts, clusters)) {
+    const double square = h * h;
+    h2 += square, h3 += square * h, h4 += square * square, h5 += square * square * h;
+  }
+  for (double r : cluster_sums(residuals, clusters)) squares += r * r;
+  const double trace = h2 - 2 * h3 + h2 * h2;  // of B, where sum r^2 = m' B m for the clusters' means m
+  if (trace <= 0) return out;
+  // B_gh = h_g h_h (delta_gh - h_g - h_h + H_2); the trace of its square, summed first over all pairs as if delta were
+  // 0, then what the diagonal has besides: h_g^4 ((1 - 2 h_g + H_2)^2 - (H_2 - 2 h_g)^2) = h_g^4 (1 + 2 H_2 - 4 h_g).
+  const double pairs = h2 * h2 * h2 * h2 + 2 * h4 * h2 - 4 * h2 * h3 * h2 + 2 * h3 * h3;
+  const double square = pairs + h4 * (1 + 2 * h2) - 4 * h5;
+  out.estimate.stderr_ = std::sqrt(h2 / trace * squares);
+  out.degrees = trace * trace / square;
+  return out;
+}
+
 }  // namespace assay

@@ -33,6 +33,21 @@ Estimate clustered_ratio(std::span<const double> numerator, std::span<const doub
 // The mean: the same with x = 1.
 Estimate clustered_mean(std::span<const double> values, const Clusters& clusters);
 
+// A weighted mean, sum u_i v_i / sum u_i, whose error holds for few clusters and clusters of any sizes.
+//   h_g = cluster g's part of the weights, r_g = sum_{i in g} u_i (v_i - mean) / sum u,   H_k = sum_g h_g^k
+//   stderr^2 = H_2 / (H_2 - 2 H_3 + H_2^2) * sum_g r_g^2
+// The factor makes stderr^2 unbiased where a cluster's items are all alike, and too large rather than too small where
+// they are independent; for clusters of one weight it is G / (G - 1). `degrees`: Satterthwaite's (1946) for this sum of
+// squares, the clusters' means being normal of one variance, as Bell and McCaffrey (2002) do; G - 1 for equal weights.
+// Independent items of one weight: mean()'s error and n - 1. No error with fewer than two clusters. `weights`:
+// positive; empty = all equal. Preconditions: at least one value, one entry an item in `weights` and `clusters`.
+struct MeanOfClusters {
+  Estimate estimate;
+  double degrees = 0;
+};
+MeanOfClusters mean_of_clusters(std::span<const double> values, std::span<const double> weights,
+                                const Clusters& clusters);
+
 // Sums of `values` within clusters: count entries.
 std::vector<double> cluster_sums(std::span<const double> values, const Clusters& clusters);
 

@@ -20,4 +20,16 @@ std::vector<std::optional<double>> benjamini_hochberg(std::span<const std::optio
   return q;
 }
 
+std::vector<bool> holm(std::span<const double> p, double alpha) {
+  std::vector<size_t> order(p.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return p[a] < p[b]; });
+  std::vector<bool> rejected(p.size());
+  for (size_t rank = 0; rank < order.size(); ++rank) {
+    if (p[order[rank]] > alpha / static_cast<double>(order.size() - rank)) break;
+    rejected[order[rank]] = true;
+  }
+  return rejected;
+}
+
 }  // namespace assay

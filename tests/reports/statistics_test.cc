@@ -90,6 +90,44 @@ TEST_CASE("the error of a mean over clusters is that of statsmodels' cluster-rob
   CHECK(*estimate.stderr_ == near(golden()["clustered_mean"][1]));
 }
 
+TEST_CASE(
+    "a mean of clusters: the usual error for equal clusters, more and fewer degrees of freedom for unequal ones") {
+  // Equal clusters and equal weights: G / (G - 1), G - 1 degrees of freedom.
+  const std::vector<double> values = {1, 0, 1, 1, 0, 0, 1, 0};
+  const Clusters pairs{{0, 0, 1, 1, 2, 2, 3, 3}, 4};
+  const MeanOfClusters equal = mean_of_clusters(values, {}, pairs);
+  CHECK(*equal.estimate.stderr_ == Approx(*clustered_mean(values, pairs).stderr_));
+  CHECK(equal.degrees == Approx(3));
+  const MeanOfClusters alone = mean_of_clusters(values, {}, independent_items(8));
+  CHECK(*alone.estimate.stderr_ == Approx(*mean(values).stderr_));
+  CHECK(alone.degrees == Approx(7));
+  // One cluster of half of all items beside ten of a twentieth: by numpy, tr(B)^2 / tr(B^2) = 1.66716266486.
+  std::vector<double> many(20);
+  Clusters unequal{{}, 11};
+  for (int i = 0; i < 20; ++i) {
+    many[static_cast<size_t>(i)] = i % 3 == 0;
+    unequal.of_item.push_back(i < 10 ? 0 : i - 9);
+  }
+  const MeanOfClusters mean = mean_of_clusters(many, {}, unequal);
+  CHECK(mean.degrees == Approx(1.66716266486));
+  CHECK(*mean.estimate.stderr_ > *clustered_mean(many, unequal).stderr_);
+  // Weights: an item of weight two is two items of one cluster.
+  const std::vector<double> short_list = {1, 0, 1}, weights = {2, 1, 1}, long_list = {1, 1, 0, 1};
+  const MeanOfClusters weighted = mean_of_clusters(short_list, weights, independent_items(3)),
+                       twice = mean_of_clusters(long_list, {}, {{0, 0, 1, 2}, 3});
+  CHECK(weighted.estimate.value == Approx(0.75));
+  CHECK(*weighted.estimate.stderr_ == Approx(*twice.estimate.stderr_));
+  CHECK(weighted.degrees == Approx(twice.degrees));
+  CHECK_FALSE(mean_of_clusters(values, {}, {{0, 0, 0, 0, 0, 0, 0, 0}, 1}).estimate.stderr_);
+}
+
+TEST_CASE("Holm's procedure stops at the first test that holds out") {
+  const std::vector<double> p = {0.03, 0.01, 0.02, 0.5};
+  CHECK(holm(p, 0.05) == std::vector<bool>{false, true, false, false});  // 0.0125, then 0.05 / 3 < 0.02
+  CHECK(holm(std::vector<double>{0.02, 0.01, 0.016}, 0.05) == std::vector<bool>{true, true, true});
+  CHECK(holm(std::vector<double>{}, 0.05).empty());
+}
+
 TEST_CASE("the paired difference of clustered scores has the same kind of error") {
   PairedScores scores{numbers("a"), numbers("b"), {}, {}, golden_clusters()};
   PairedResult result = compare_paired(scores, kind_of_mean(scores.a, scores.b));
