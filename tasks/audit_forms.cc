@@ -43,13 +43,14 @@ enum class Shape { kOptions, kBlind, kCloze, kOpen, kVerbatim, kMinK, kSequence,
 struct Form {
   const char* name;
   Shape shape;
-  char32_t first_label;  // the labels count up from it
+  char32_t first_label;  // the labels count up from it; after 9 comes 0
   bool reworded, all_orders;
+  size_t most_options = 26;  // labels of one character that there are
 };
 constexpr Form kForms[] = {
     {"orders", Shape::kOptions, U'A', false, true},
-    {"digits", Shape::kOptions, U'1', false, false},
-    {"letters", Shape::kOptions, U'P', false, false},
+    {"digits", Shape::kOptions, U'1', false, false, 10},
+    {"letters", Shape::kOptions, U'P', false, false, 11},
     {"reworded", Shape::kOptions, U'A', true, false},
     {"blind", Shape::kBlind, U'A', false, false},
     {"cloze", Shape::kCloze, U'A', false, false},
@@ -131,6 +132,7 @@ Task make_form(const std::shared_ptr<const Task>& base, const Form& form) {
     task.fewshot.split = task.test_split;
   }
   task.truncate_left = base->truncate_left;
+  task.cluster = base->cluster;
   task.doc_to_text = column("audit_text");
   if (form.shape == Shape::kOpen) {
     task.output_type = OutputType::kGenerate;
@@ -169,6 +171,7 @@ struct Item {
 };
 
 std::string label_text(const Form& form, size_t i) {
+  if (form.first_label == U'1' && i == 9) return "0";
   std::string label;
   append_utf8(label, form.first_label + static_cast<char32_t>(i));
   return label;
@@ -334,11 +337,15 @@ void add_audit_forms(TaskRegistry& registry) {
 bool speaks_of_other_options(const std::vector<std::string>& options) {
   static const std::string kEnglish =
       R"((?i:\b(all|none|both|neither|any|either|some|two|each) of (the )?(above|these|those|them|following|others?|preceding|answers|options|choices)\b))"
-      R"(|(?i:\bthe above\b|^above$)|(?i:\b(options?|choices?|answers?|statements?) [A-J]\b))"
+      R"(|(?i:\bthe above\b|^above$|^(all|none|both|neither) above\b)|(?i:\b(options?|choices?|answers?|statements?) [A-J]\b))"
       R"(|(?i:\b(both|neither|only)\b) \(?[A-J]\)?(?![A-Za-z'])|^\(?[A-J]\)?[,;]? ?(and|or|nor|&|,) ?\(?[A-J]\)?\b)"
-      R"(|(?i:\ball (are|is) (true|correct)|\bnone (are|is) (true|correct)))";
+      R"(|(?i:\b(all|none|both|neither)( answers?| options?| choices?)? (are|is) (true|false|right|wrong|correct|incorrect)\b))"
+      R"(|(?i:\bno(t any)? (correct|right) (answer|option|choice)\b))"
+      R"(|(?i:\bboth\b) \(?[a-j]\)? (and|&) \(?[a-j]\)?(?![A-Za-z'])|^\(?[A-J]\)?(, ?\(?[A-J]\)?)+,? ?(and|or|&) \(?[A-J]\)?\b)"
+      R"(|^\([a-j]\) ?(and|or|&) ?\([a-j]\))";
   static const std::string kChinese =
-      R"(以上|上述|前述|[A-J]\s*[、和与及]\s*[A-J]|选项\s*[A-J]|(都|均|全部?|皆)(是|对|不是|不对|正确|错误|可以|不))";
+      R"(以上|上述|前述|[A-JＡ-Ｊ]\s*[、和与及或]\s*[A-JＡ-Ｊ]|选项\s*[A-J]|前[两二三四]者|(都|均|全部?|皆)(是|对|不是|不对|正确|错误|可以|不))"
+      R"(|^(?=[A-E]{2})A?B?C?D?E?$|^全[对错选]$|(无|没有|不存在)(一个)?正确(的)?(答案|选项))";
   return std::any_of(options.begin(), options.end(),
                      [](const std::string& option) { return finds(kEnglish, option) || finds(kChinese, option); });
 }
@@ -380,6 +387,7 @@ std::vector<Document> form_documents(const Task& form_task, std::vector<Document
     const bool bare = form.shape == Shape::kCloze || form.shape == Shape::kOpen;
     if (items && bare && needs_its_options(asked_part(base, item.question))) continue;
     if (items && bare && fixed) continue;
+    if (!bare && item.options.size() > form.most_options) continue;
     const size_t orders = items && form.all_orders && !fixed ? item.options.size() : 1;
     for (size_t order = 0; order < orders; ++order) out.push_back(written(form, wording, documents[i], item, order));
   }

@@ -145,6 +145,24 @@ TEST_CASE("options that speak of others, and options that don't") {
       {"A和B", true},
       {"选项C", true},
       {"都不对", true},
+      {"以上皆是", true},
+      {"以上选项均不正确", true},
+      {"AB都对", true},
+      {"A或B", true},
+      {"ABD", true},
+      {"Ａ和Ｂ", true},
+      {"前两者都是", true},
+      {"没有正确答案", true},
+      {"全对", true},
+      {"All above", true},
+      {"both a and b", true},
+      {"Both (a) and (b)", true},
+      {"A, B and C", true},
+      {"(b) and (c)", true},
+      {"B or C", true},
+      {"All answers are correct", true},
+      {"None is right", true},
+      {"There is no correct answer", true},
       {"a cat and a dog", false},
       {"above sea level", false},
       {"A cat and B-side", false},
@@ -152,11 +170,60 @@ TEST_CASE("options that speak of others, and options that don't") {
       {"iron", false},
       {"北京", false},
       {"全部的水", false},
+      {"前三天", false},
+      {"both a cat and a dog", false},
+      {"both a and an article", false},
+      {"DNA", false},
+      {"CIA", false},
+      {"A", false},
+      {"all right turns", false},
+      {"I and II", false},
   };
   for (const auto& [option, expected] : rows) {
     INFO(option);
     CHECK(speaks_of_other_options({"iron", option}) == expected);
   }
+}
+
+TEST_CASE("two, three, five and ten options: each label is one character, and each item of its own length") {
+  Exam exam;
+  exam.folder.write("test.jsonl",
+                    R"({"q": "two?", "o": ["a", "b"], "g": 1})"
+                    "\n"
+                    R"({"q": "three?", "o": ["a", "b", "c"], "g": 2})"
+                    "\n"
+                    R"({"q": "five?", "o": ["a", "b", "c", "d", "e"], "g": 0})"
+                    "\n"
+                    R"({"q": "ten?", "o": ["q", "r", "s", "t", "u", "v", "w", "x", "y", "z"], "g": 9})"
+                    "\n"
+                    R"({"q": "twelve?", "o": ["1","2","3","4","5","6","7","8","9","10","11","12"], "g": 0})"
+                    "\n");
+  exam.folder.write("exam.yaml", R"(
+task: exam
+convention: own
+data: {format: jsonl, files: {test: test.jsonl}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: q
+doc_to_choice: o
+doc_to_target: g
+audit: {question: q, options: o, language: en}
+)");
+  exam.registry = load_registry({exam.folder.path()});
+  auto prompts_of = [&](const std::string& form) {
+    const Task* task = exam.registry.find_task("exam@audit-" + form);
+    REQUIRE(task);
+    return render_prompts(*task, load_documents(*task, "test", DataRoot()), {}, {});
+  };
+  CHECK(prompts_of("orders").size() == 2 + 3 + 5 + 10 + 12);
+  const auto digits = prompts_of("digits"), letters = prompts_of("letters");
+  REQUIRE(digits.size() == 4);  // twelve have no twelve digits
+  CHECK(digits[3].choices == std::vector<std::string>{"1", "2", "3", "4", "5", "6", "7", "8", "9", "0"});
+  CHECK(digits[3].gold_index == 9);
+  REQUIRE(letters.size() == 4);
+  CHECK(letters[3].choices.back() == "Y");
+  CHECK(letters[0].choices == std::vector<std::string>{"P", "Q"});
+  CHECK(prompts_of("cloze").size() == 5);
 }
 
 TEST_CASE("questions that need their options, and questions that don't") {
@@ -236,6 +303,9 @@ audit: {question: "{{passage}}\n\n{{question}}", options: ["{{A}}", "{{B}}", "{{
     const auto documents = load_documents(*task, "test", DataRoot());
     return render_prompts(*task, documents, {}, {});
   };
+  for (const char* form : {"orders", "cloze", "verbatim", "min_k"}) {
+    CHECK(registry.find_task(std::string("exam@audit-") + form)->cluster == "passage");
+  }
   const std::vector<Prompt> orders = prompts_of("orders"), cloze = prompts_of("cloze");
   const std::string& text = orders.at(0).context;
   const size_t first = text.find("who lives in Rome");
