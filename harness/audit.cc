@@ -12,6 +12,7 @@
 #include "core/text.h"
 #include "harness/compare_sides.h"
 #include "harness/run.h"
+#include "harness/scoring.h"
 #include "harness/stored_registry.h"
 #include "reports/ngram_overlap.h"
 #include "reports/published_audit.h"
@@ -125,7 +126,8 @@ std::optional<AuditGrades> grades_in(ResultsDb& db, const TaskRegistry& registry
                  ? std::string()
                  : fields[name_of].get<std::string>();
     };
-    grades.push_back({score.item_id, score.value, column(spec.stratum), column(spec.date)});
+    grades.push_back(
+        {score.item_id, score.value, column(spec.stratum), column(spec.date), cluster_of(*newest, item.prompt.fields)});
   }
   return grades;
 }
@@ -207,8 +209,10 @@ std::pair<std::string, int> item_and_order(const std::string& id) {
   return {id.substr(0, mark), std::atoi(id.c_str() + mark + 1)};
 }
 
-std::vector<AuditAnswer> answers_in(ResultsDb& db, int64_t run, const Task& form) {
-  std::vector<AuditAnswer> out;
+// Adds what the run's answers to the form say to the part of its language.
+void add_answers(ResultsDb& db, int64_t run, const Task& form, AuditPart& part) {
+  const Task& base = *form.form_of;
+  auto& answers = part.forms[form.convention.substr(std::string(kAuditPrefix).size())];
   const auto items = db.items_of(run, form.name, form.convention);
   const auto scores = db.scores_of(run, form.name, form.convention);
   for (const StoredItem& item : items) {
@@ -217,10 +221,11 @@ std::vector<AuditAnswer> answers_in(ResultsDb& db, int64_t run, const Task& form
     const Score& score = scores[position].front();
     if (score.outcome == Outcome::kMissing) continue;
     auto [id, order] = item_and_order(score.item_id);
-    out.push_back({form.form_of->key() + "/" + id, order, static_cast<int>(item.prompt.choices.size()), score.value,
-                   score.extracted});
+    const std::string name = base.key() + "/" + id, cluster = cluster_of(base, item.prompt.fields);
+    answers.push_back({name, order, static_cast<int>(item.prompt.choices.size()), score.value, score.extracted});
+    if (!cluster.empty()) part.clusters[name] = base.key() + "/" + cluster;
+    if (order == 0 && item.prompt.gold_index >= 0) part.gold_position[name] = item.prompt.gold_index;
   }
-  return out;
 }
 
 AuditResult audit_published_models(const std::string& a, const std::string& b, const AuditRules& rules) {
@@ -340,8 +345,7 @@ AuditSubject audit_subject(ResultsDb& db, const TaskRegistry& registry, const st
     const auto& [run, form] = place;
     AuditPart& part = parts[form->form_of->audit->language];
     part.language = form->form_of->audit->language;
-    auto& answers = part.forms[form->convention.substr(std::string(kAuditPrefix).size())];
-    for (AuditAnswer& answer : answers_in(db, run, *form)) answers.push_back(std::move(answer));
+    add_answers(db, run, *form, part);
   }
   for (const std::string& key : changeable_bases(registry, label, db, scope)) {
     const Task& base = *registry.find_task(key);

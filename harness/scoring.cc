@@ -80,16 +80,15 @@ std::string shown_note(const Task& task, const Json& settings, const TaskScores&
   return out;
 }
 
-// The items' cluster, from the column that the task names.
-void put_cluster(const Task& task, const Prompt& prompt, std::vector<Score>& scores) {
-  if (task.cluster.empty() || !prompt.fields.is_object() || !prompt.fields.contains(task.cluster)) return;
-  const Json& value = prompt.fields[task.cluster];
+}  // namespace
+
+std::string cluster_of(const Task& task, const Json& fields) {
+  if (task.cluster.empty() || !fields.is_object() || !fields.contains(task.cluster)) return "";
+  const Json& value = fields[task.cluster];
   const std::string text = value.is_string() ? value.get<std::string>() : dump_json(value);
   // Passages are long: their hash serves.
-  for (Score& score : scores) score.cluster = text.size() <= 40 ? text : sha256_hex(text).substr(0, 16);
+  return text.size() <= 40 ? text : sha256_hex(text).substr(0, 16);
 }
-
-}  // namespace
 
 TaskScores score_task(const Task& task, const ItemSource& items) {
   TaskScores out;
@@ -98,7 +97,8 @@ TaskScores score_task(const Task& task, const ItemSource& items) {
     const AnsweredItem item = items.at(i);
     out.by_position.push_back(task.program ? score_programs(task, *item.prompt, item.outcomes)
                                            : score_item(task, *item.prompt, item.responses));
-    put_cluster(task, *item.prompt, out.by_position.back());
+    const std::string cluster = cluster_of(task, item.prompt->fields);
+    for (Score& score : out.by_position.back()) score.cluster = cluster;
     bool missing = false, too_long = false, truncated = false;
     for (const auto& response : item.responses) {
       missing = missing || !response || response->status != ResponseStatus::kAnswered;

@@ -40,6 +40,9 @@ struct ItemSource {
   std::function<AnsweredItem(size_t)> at;
 };
 
+// The label of an item's cluster, from the column that the task names; empty: none. `fields`: of its document.
+std::string cluster_of(const Task& task, const Json& fields);
+
 TaskScores score_task(const Task& task, const ItemSource& items);
 
 // Numbers of one group from those of its members (keys "name@convention" -> numbers). Only metrics that every member

@@ -1,24 +1,19 @@
 #include "reports/audit.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <set>
 
 #include "core/hash.h"
+#include "reports/audit_effects.h"
 #include "reports/counter_random.h"
 #include "reports/distributions.h"
-#include "reports/intervals.h"
-#include "reports/stats.h"
-#include "reports/text_table.h"
 
 namespace assay {
 namespace {
-
-// Ability of one item in one form.
-using Abilities = std::map<std::string, double>;  // item -> ability
 
 double ability(double value, int options) {
   if (options < 2) return value;
@@ -32,47 +27,18 @@ const std::vector<AuditAnswer>& answers_of(const AuditPart& part, const std::str
   return found == part.forms.end() ? none : found->second;
 }
 
-// Mean over the orders; `first_only`: the file's order alone.
-Abilities abilities(const AuditPart& part, const std::string& form, bool first_only = false) {
+// Mean over the orders; `first_only`: the file's order alone. An item with one option is right whatever is known.
+ItemValues abilities(const AuditPart& part, const std::string& form, bool first_only = false) {
   std::map<std::string, std::pair<double, int>> sums;
   for (const AuditAnswer& answer : answers_of(part, form)) {
-    if (first_only && answer.order != 0) continue;
+    if ((first_only && answer.order != 0) || answer.options == 1) continue;
     auto& [sum, count] = sums[answer.item];
     sum += ability(answer.value, form == "open" ? 0 : answer.options);
     ++count;
   }
-  Abilities out;
+  ItemValues out;
   for (const auto& [item, sum] : sums) out[item] = sum.first / sum.second;
   return out;
-}
-
-// a + factor * b over the items that both have.
-Abilities combined(const Abilities& a, double factor, const Abilities& b) {
-  Abilities out;
-  for (const auto& [item, value] : a) {
-    if (auto other = b.find(item); other != b.end()) out[item] = value + factor * other->second;
-  }
-  return out;
-}
-
-Estimate mean_of(const Abilities& values) {
-  std::vector<double> list;
-  for (const auto& [unused, value] : values) list.push_back(value);
-  return list.empty() ? Estimate{} : mean(list);
-}
-
-double error_of(const Estimate& estimate) {
-  return estimate.stderr_.value_or(INFINITY);
-}
-
-// One-sided bound at `level` (0.975: the low end of a 95 % interval), of a mean over n items.
-double lower_bound(const Estimate& estimate, double level, size_t n) {
-  if (n < 2) return -INFINITY;
-  return estimate.value - student_quantile(level, static_cast<double>(n - 1)) * error_of(estimate);
-}
-
-double lower_bound(const Abilities& effect, double level) {
-  return lower_bound(mean_of(effect), level, effect.size());
 }
 
 // So few items may be continued word for word by chance (short ones, numbers in order).
@@ -82,55 +48,11 @@ constexpr double kVerbatimShare = 0.02;
 // since an earlier checkpoint beside other numbers.
 constexpr double kRareOrder = 0.1, kRareNumbers = 0.5;
 
-// Points of a hundred, with a sign.
-// Error and degrees of freedom of a sum of independent means (Welch and Satterthwaite).
-struct Welch {
-  double variance = 0, squares = 0;
+// "Nothing shows ..." is said where a difference of so much ability would have been found in four of five cases.
+constexpr double kSeen = 0.25, kPower = 0.8;
 
-  void add(double variance_of_mean, size_t n) {
-    variance += variance_of_mean;
-    squares += variance_of_mean * variance_of_mean / static_cast<double>(n - 1);  // n >= 2
-  }
-  double error() const { return std::sqrt(variance); }
-  double degrees() const { return squares > 0 ? variance * variance / squares : INFINITY; }
-};
-
-// `degrees`: of freedom of the error; nothing: n - 1. Items that are all alike have an error of 0, which says nothing:
-// the interval then holds what so many items leave open, and p is that of as many equal signs.
-AuditTest make_test(const std::string& language, const std::string& name, const std::string& null,
-                    const Estimate& effect, size_t n, std::optional<double> degrees = std::nullopt) {
-  AuditTest test;
-  test.language = language, test.name = name, test.null = null;
-  test.effect = effect.value;
-  test.n = static_cast<int64_t>(n);
-  if (!effect.stderr_ || n < 2) return test;
-  const double count = static_cast<double>(n), freedom = degrees.value_or(count - 1);
-  double half = student_quantile(0.975, freedom) * *effect.stderr_;
-  if (*effect.stderr_ > 0) {
-    test.p = 2 * student_upper_tail(std::fabs(effect.value / *effect.stderr_), freedom);
-  } else {
-    half = 1 - std::pow(0.025, 1 / count);
-    test.p = effect.value == 0 ? 1 : std::min(1.0, std::exp2(1 - count));
-  }
-  test.low = effect.value - half, test.high = effect.value + half;
-  return test;
-}
-
-// A share of items, its null "at most `most`": Clopper and Pearson's interval, the exact one-sided p.
-AuditTest make_share_test(const std::string& language, const std::string& name, const std::string& null,
-                          const Abilities& items, double most) {
-  AuditTest test;
-  test.language = language, test.name = name, test.null = null;
-  test.n = static_cast<int64_t>(items.size());
-  int64_t with = 0;
-  for (const auto& [unused, value] : items) with += value > 0;
-  const double count = static_cast<double>(items.size());
-  test.effect = static_cast<double>(with) / count;
-  const Interval interval = exact_interval(static_cast<double>(with), count);
-  test.low = interval.low, test.high = interval.high;
-  test.p = 1 - binomial_cdf(with - 1, test.n, most);
-  return test;
-}
+// Clusters below which nothing is decided, however many items they hold.
+constexpr size_t kFewestUnits = 10;
 
 // Rows of neighbouring items, each in the file's order and in shuffled ones: bits of each, or how they changed.
 struct OrderedRow {
@@ -177,8 +99,8 @@ double lead_of(const OrderedRow& row, size_t place) {
   return (sum - bits) / static_cast<double>(row.shuffled.size()) - bits;
 }
 
-Abilities leads_of(const OrderedRows& rows) {
-  Abilities leads;
+ItemValues leads_of(const OrderedRows& rows) {
+  ItemValues leads;
   for (const auto& [item, row] : rows) leads[item] = lead_of(row, 0);
   return leads;
 }
@@ -210,116 +132,187 @@ double one_sided_order_p(const OrderedRows& rows) {
   return static_cast<double>(as_far + 1) / (kOrderDraws + 1);
 }
 
-// Whether `gain` exceeds each of `others` by the margin, and twice each of them.
-bool exceeds_all(const Abilities& gain, const std::vector<const Abilities*>& others, const AuditRules& rules,
-                 double level) {
-  if (lower_bound(gain, level) <= rules.margin) return false;
-  for (const Abilities* other : others) {
-    const Abilities once = combined(gain, -1, *other), twice = combined(gain, -2, *other);
-    if (static_cast<int64_t>(once.size()) < rules.fewest) return false;
-    if (lower_bound(once, level) <= rules.margin || lower_bound(twice, level) <= 0) return false;
-  }
-  return true;
-}
-
 // The tests of one language.
 class PartAudit {
  public:
-  PartAudit(const AuditPart& a, const AuditPart* b, const AuditRules& rules, double level, AuditResult& result)
-      : a_(a), b_(b), rules_(rules), level_(level), result_(result) {}
+  PartAudit(const AuditPart& a, const AuditPart* b, const AuditRules& rules, double level, AuditResult& result,
+            std::vector<AuditClaim>& claims)
+      : a_(a), b_(b), rules_(rules), level_(level), result_(result), claims_(claims) {
+    int fewest_options = 0;
+    for (const AuditAnswer& answer : answers_of(a_, "orders")) {
+      options_[answer.item] = answer.options;
+      if (answer.options > 1 && (fewest_options == 0 || answer.options < fewest_options)) {
+        fewest_options = answer.options;
+      }
+    }
+    if (fewest_options > 1) span_ = 1 / (1 - 1.0 / fewest_options);
+  }
 
   void run() {
     if (b_) letters_only_gain();
     bound_to_labels();
     other_tests();
   }
-  bool decorated() const { return !reasons_.empty(); }
   bool decidable() const { return decidable_; }
-  const std::vector<std::string>& reasons() const { return reasons_; }
 
  private:
-  AuditTest& add(const std::string& name, const std::string& null, const Abilities& effect, const std::string& what) {
-    AuditTest test = make_test(a_.language, name, null, mean_of(effect), effect.size());
-    test.what = what;
-    result_.tests.push_back(std::move(test));
-    return result_.tests.back();
+  // `balanced`: of the file's order alone, see asked_everywhere() and balance().
+  Effect effect(const ItemValues& values, double span, bool balanced = false) const {
+    if (!balanced) return effect_of(values, a_.clusters, span);
+    const ItemValues kept = asked_everywhere(values);
+    return effect_of(kept, a_.clusters, span, balance(kept));
+  }
+  double mean(const ItemValues& values, bool balanced = false) const { return effect(values, 0, balanced).value; }
+
+  size_t add(const std::string& name, const std::string& null, const Effect& effect, const std::string& what) {
+    result_.tests.push_back(make_test(a_.language, name, null, effect));
+    result_.tests.back().what = what;
+    return result_.tests.size() - 1;
   }
 
-  void decide_if(bool able) { decidable_ = decidable_ || able; }
+  // Options of an item and place of the right one in the file's order; nothing where that is not known.
+  std::optional<std::pair<int, int>> place_of(const std::string& item) const {
+    const auto options = options_.find(item), gold = a_.gold_position.find(item);
+    if (options == options_.end() || gold == a_.gold_position.end()) return std::nullopt;
+    return std::pair(options->second, gold->second);
+  }
 
-  // Enough items, and an error small enough to have seen 15 points in four of five cases.
-  bool could_see(const Abilities& effect) const {
-    return static_cast<int64_t>(effect.size()) >= rules_.fewest && 2.8 * error_of(mean_of(effect)) <= 0.15;
+  // Items asked in the file's order alone, without those of a number of options of which the right one never stands at
+  // some place: a habit of naming one place can't be told from knowing there.
+  ItemValues asked_everywhere(ItemValues values) const {
+    std::map<int, std::set<int>> places;
+    for (const auto& [item, unused] : values) {
+      if (const auto place = place_of(item)) places[place->first].insert(place->second);
+    }
+    std::erase_if(values, [&](const auto& entry) {
+      const auto place = place_of(entry.first);
+      return place && static_cast<int>(places[place->first].size()) < place->first;
+    });
+    return values;
+  }
+
+  // Weights by which the right option stands at each place equally often among items of as many options: whoever always
+  // names one place is then no better than a guesser.
+  std::vector<double> balance(const ItemValues& values) const {
+    std::map<std::pair<int, int>, double> at;
+    std::map<int, double> all;
+    for (const auto& [item, unused] : values) {
+      if (const auto place = place_of(item)) ++at[*place], ++all[place->first];
+    }
+    std::vector<double> weights;
+    for (const auto& [item, unused] : values) {
+      const auto place = place_of(item);
+      weights.push_back(place ? all[place->first] / (place->first * at[*place]) : 1);
+    }
+    return weights;
+  }
+
+  bool is_enough(const Effect& effect) const {
+    const bool clustered = effect.units < effect.items;
+    return static_cast<int64_t>(effect.items) >= rules_.fewest && (!clustered || effect.units >= kFewestUnits);
+  }
+  bool enough_rows(const AuditTest& test) const { return test.n >= rules_.fewest_rows; }
+
+  // Enough items, and an error small enough to find a difference of kSeen above the margin.
+  void decide_if_seen(const Effect& effect) {
+    const double quantiles = normal_quantile(level_) + normal_quantile(kPower);
+    const bool seen = is_enough(effect) && effect.error && quantiles * *effect.error <= kSeen - rules_.margin;
+    decidable_ = decidable_ || seen;
+  }
+
+  // p of "`gain` does not exceed each of `others` by the margin and twice each of them" (intersection-union test).
+  double p_exceeds(const ItemValues& gain, const std::vector<const ItemValues*>& others, bool balanced) const {
+    double p = p_above(effect(gain, 2 * span_, balanced), rules_.margin);
+    for (const ItemValues* other : others) {
+      p = std::max(p, p_above(effect(combined(gain, -1, *other), 2 * span_, balanced), rules_.margin));
+      p = std::max(p, p_above(effect(combined(gain, -2, *other), 3 * span_, balanced), 0));
+    }
+    return p;
+  }
+
+  void sign_if_above(const Effect& effect, double bound, size_t test) {
+    if (is_enough(effect)) claims_.push_back({false, p_above(effect, bound), {test}, ""});
   }
 
   void letters_only_gain() {
     auto gain = [&](const char* form) { return combined(abilities(a_, form), -1, abilities(*b_, form)); };
-    const Abilities letters = gain("orders"), cloze = gain("cloze"), open = gain("open");
-    if (letters.empty()) return;
-    std::vector<const Abilities*> others;
-    if (!cloze.empty()) others.push_back(&cloze);
-    if (!open.empty()) others.push_back(&open);
-    if (others.empty()) return;
-    const bool found = exceeds_all(letters, others, rules_, level_);
-    const Estimate own = mean_of(letters);
-    add("gain as letters", "no gain", letters,
-        fmt::format("{} points of ability as letters, mean over all orders", points(own.value)));
-    auto compare = [&](const char* form, const Abilities& other) {
+    const ItemValues letters = gain("orders"), cloze = gain("cloze"), open = gain("open");
+    if (letters.empty() || (cloze.empty() && open.empty())) return;
+    std::vector<const ItemValues*> others, enough;  // forms that hardly any item has say nothing against the rest
+    for (const ItemValues* other : {&cloze, &open}) {
+      if (other->empty()) continue;
+      others.push_back(other);
+      if (is_enough(effect(combined(letters, -1, *other), 0))) enough.push_back(other);
+    }
+    AuditClaim claim;
+    claim.technique = true;
+    const double own = mean(letters);
+    add("gain as letters", "no gain", effect(letters, span_),
+        fmt::format("{} points of ability as letters, mean over all orders", points(own)));
+    auto compare = [&](const char* form, const ItemValues& other) {
       if (other.empty()) return;
-      const Abilities difference = combined(letters, -1, other);
-      decide_if(could_see(difference));
-      add(fmt::format("letters-only gain, beside {}", form), "letters gain what the other form gains", difference,
-          fmt::format("{} as letters, {} as {}, on the same items",
-                      points(mean_of(combined(difference, 1, other)).value),
-                      points(mean_of(combined(letters, -1, difference)).value), form))
-          .found = found;
+      const ItemValues difference = combined(letters, -1, other);
+      const Effect beside = effect(difference, 2 * span_);
+      decide_if_seen(beside);
+      claim.tests.push_back(
+          add(fmt::format("letters-only gain, beside {}", form), "letters gain what the other form gains", beside,
+              fmt::format("{} as letters, {} as {}, on the same items", points(mean(combined(difference, 1, other))),
+                          points(mean(combined(letters, -1, difference))), form)));
     };
     compare("cloze", cloze), compare("open", open);
-    const Abilities shared = shared_gain(others);
-    add("gain shared by the other forms", "no gain", shared,
-        fmt::format("{} without letters (mean of cloze and open)", points(mean_of(shared).value)));
-    if (!found) return;
-    reasons_.push_back(fmt::format("the same items gained {} points as letters and {} without them ({})",
-                                   points(own.value), points(mean_of(shared).value), a_.language));
+    const ItemValues shared = shared_gain(others);
+    add("gain shared by the other forms", "no gain", effect(shared, span_),
+        fmt::format("{} without letters (mean of cloze and open)", points(mean(shared))));
+    if (enough.empty()) return;
+    claim.p = p_exceeds(letters, enough, false);
+    claim.reason = fmt::format("the same items gained {} points as letters and {} without them ({})", points(own),
+                               points(mean(shared)), a_.language);
+    claims_.push_back(std::move(claim));
   }
 
-  static Abilities shared_gain(const std::vector<const Abilities*>& others) {
+  static ItemValues shared_gain(const std::vector<const ItemValues*>& others) {
     if (others.size() == 1) return *others.front();
-    Abilities sum = combined(*others[0], 1, *others[1]);
+    ItemValues sum = combined(*others[0], 1, *others[1]);
     for (auto& [unused, value] : sum) value /= 2;
     return sum;
   }
 
   void bound_to_labels() {
-    const Abilities plain = abilities(a_, "orders", true), digits = abilities(a_, "digits"),
-                    letters = abilities(a_, "letters");
+    const ItemValues plain = abilities(a_, "orders", true), digits = abilities(a_, "digits"),
+                     letters = abilities(a_, "letters");
     if (plain.empty() || digits.empty() || letters.empty()) return;
-    const bool found = exceeds_all(plain, {&digits, &letters}, rules_, level_);
-    auto compare = [&](const char* labels, const Abilities& other) {
-      const Abilities lost = combined(plain, -1, other);
-      decide_if(could_see(lost));
-      add(fmt::format("bound to the labels, beside {}", labels), "the score does not depend on the labels", lost,
-          fmt::format("ability {:.2f} with A B C, {:.2f} with {}", mean_of(plain).value, mean_of(other).value, labels))
-          .found = found;
+    AuditClaim claim;
+    claim.technique = true;
+    bool enough = true;
+    auto compare = [&](const char* labels, const ItemValues& other) {
+      const Effect lost = effect(combined(plain, -1, other), span_, true);
+      enough = enough && is_enough(lost);
+      if (lost.items == 0) return;
+      decide_if_seen(lost);
+      claim.tests.push_back(
+          add(fmt::format("bound to the labels, beside {}", labels), "the score does not depend on the labels", lost,
+              fmt::format("ability {:.2f} with A B C, {:.2f} with {}", mean(plain, true), mean(other, true), labels)));
     };
     compare("1 2 3", digits), compare("P Q R", letters);
-    if (found) {
-      reasons_.push_back(
-          fmt::format("ability of {:.2f} with the labels A B C is {:.2f} with 1 2 3 and {:.2f} with P Q R ({})",
-                      mean_of(plain).value, mean_of(digits).value, mean_of(letters).value, a_.language));
-    }
+    if (!enough) return;
+    claim.p = std::max(p_exceeds(plain, {&digits, &letters}, true),
+                       p_exceeds(abilities(a_, "orders"), {&digits, &letters}, true));
+    claim.reason =
+        fmt::format("ability of {:.2f} with the labels A B C is {:.2f} with 1 2 3 and {:.2f} with P Q R ({})",
+                    mean(plain, true), mean(digits, true), mean(letters, true), a_.language);
+    claims_.push_back(std::move(claim));
   }
 
   void other_tests() {
-    const Abilities plain = abilities(a_, "orders", true);
-    if (const Abilities reworded = abilities(a_, "reworded"); !reworded.empty() && !plain.empty()) {
-      add("other words around the options", "the score does not depend on the wording", combined(plain, -1, reworded),
-          fmt::format("ability {:.2f} in the exam's words, {:.2f} in others", mean_of(plain).value,
-                      mean_of(reworded).value));
+    const ItemValues plain = abilities(a_, "orders", true);
+    const ItemValues reworded = abilities(a_, "reworded"), blind = abilities(a_, "blind");
+    if (const Effect lost = effect(combined(plain, -1, reworded), span_, true); lost.items > 0) {
+      add("other words around the options", "the score does not depend on the wording", lost,
+          fmt::format("ability {:.2f} in the exam's words, {:.2f} in others", mean(plain, true), mean(reworded, true)));
     }
-    if (const Abilities blind = abilities(a_, "blind"); !blind.empty()) {
-      add("options without the question", "guessing", blind,
-          fmt::format("ability {:.2f} with the question removed", mean_of(blind).value));
+    if (const Effect without = effect(blind, span_, true); without.items > 0) {
+      add("options without the question", "guessing", without,
+          fmt::format("ability {:.2f} with the question removed", without.value));
     }
     right_in_every_order();
     letter_bias();
@@ -332,7 +325,7 @@ class PartAudit {
   }
 
   // The value as it stands in the file, less the mean over its other orders; of items that have both.
-  static Abilities lead_of_own_order(const AuditPart& part, const std::string& form) {
+  static ItemValues lead_of_own_order(const AuditPart& part, const std::string& form) {
     std::map<std::string, double> own;
     std::map<std::string, std::pair<double, int>> changed;
     for (const AuditAnswer& answer : answers_of(part, form)) {
@@ -342,7 +335,7 @@ class PartAudit {
         changed[answer.item].first += answer.value, ++changed[answer.item].second;
       }
     }
-    Abilities lead;
+    ItemValues lead;
     for (const auto& [item, value] : own) {
       if (auto other = changed.find(item); other != changed.end())
         lead[item] = value - other->second.first / other->second.second;
@@ -352,122 +345,114 @@ class PartAudit {
 
   // `alone`: without learning an item leads by nothing, so that its lead alone is a sign.
   void rare_tokens(const char* form, const std::string& beside, double threshold, bool alone) {
-    const Abilities lead = lead_of_own_order(a_, form);
+    const ItemValues lead = lead_of_own_order(a_, form);
     if (lead.empty()) return;
-    auto is_sign = [&](const Abilities& effect) {
-      return static_cast<int64_t>(effect.size()) >= rules_.fewest && lower_bound(effect, 0.975) > threshold;
-    };
-    AuditTest& now =
-        add("rare tokens, beside " + beside, "an item is as likely with " + beside, lead,
-            fmt::format("{:+.3f} nats a rare token as the item stands in the file (Min-20 %)", mean_of(lead).value));
-    now.unit = "nats";
-    now.contamination = alone && is_sign(lead);
+    const Effect now = effect(lead, 0);
+    const size_t test =
+        add("rare tokens, beside " + beside, "an item is as likely with " + beside, now,
+            fmt::format("{:+.3f} nats a rare token as the item stands in the file (Min-20 %)", now.value));
+    result_.tests[test].unit = "nats";
+    if (alone) sign_if_above(now, threshold, test);
     if (!b_) return;
-    const Abilities more = combined(lead, -1, lead_of_own_order(*b_, form));
+    const ItemValues more = combined(lead, -1, lead_of_own_order(*b_, form));
     if (more.empty()) return;
-    AuditTest& since =
+    const Effect grown = effect(more, 0);
+    const size_t since =
         add("rare tokens, beside " + beside + ", since then", "the item gained no more than it did with " + beside,
-            more, fmt::format("{:+.3f} nats a rare token more than before", mean_of(more).value));
-    since.unit = "nats";
-    since.contamination = is_sign(more);
+            grown, fmt::format("{:+.3f} nats a rare token more than before", grown.value));
+    result_.tests[since].unit = "nats";
+    sign_if_above(grown, threshold, since);
   }
 
-  // Flagged by more than the margin: other numbers may be a little harder than those that an author chose.
+  // A sign by more than the margin: other numbers may be a little harder than those that an author chose.
   void other_numbers() {
     auto lost = [](const AuditPart& part) {
       return combined(abilities(part, "unchanged"), -1, abilities(part, "numbers"));
     };
-    const Abilities own = abilities(a_, "unchanged"), loss = lost(a_);
+    const ItemValues own = abilities(a_, "unchanged"), loss = lost(a_);
     if (loss.empty()) return;
-    const Estimate kept = mean_of(combined(own, -1, loss));
-    auto is_sign = [&](const Abilities& effect) {
-      return static_cast<int64_t>(effect.size()) >= rules_.fewest && lower_bound(effect, 0.975) > rules_.margin;
-    };
-    add("other numbers in word problems", "a problem is solved with other numbers as with its own", loss,
-        fmt::format("{:.1f} % right with their own numbers, {:.1f} % with others (effect: the difference)",
-                    100 * (kept.value + mean_of(loss).value), 100 * kept.value))
-        .contamination = is_sign(loss);
+    const Effect now = effect(loss, 1);
+    const double kept = mean(combined(own, -1, loss));
+    const size_t test =
+        add("other numbers in word problems", "a problem is solved with other numbers as with its own", now,
+            fmt::format("{:.1f} % right with their own numbers, {:.1f} % with others (effect: the difference)",
+                        100 * (kept + now.value), 100 * kept));
+    sign_if_above(now, rules_.margin, test);
     if (!b_) return;
-    const Abilities more = combined(loss, -1, lost(*b_));
+    const ItemValues more = combined(loss, -1, lost(*b_));
     if (more.empty()) return;
-    add("other numbers in word problems, since then", "the loss by other numbers is what it was", more,
-        fmt::format("{} points more are lost than before", points(mean_of(more).value)))
-        .contamination = is_sign(more);
+    const Effect grown = effect(more, 2);
+    const size_t since = add("other numbers in word problems, since then", "the loss by other numbers is what it was",
+                             grown, fmt::format("{} points more are lost than before", points(grown.value)));
+    sign_if_above(grown, rules_.margin, since);
   }
 
-  bool enough_rows(const AuditTest& test) const { return test.n >= rules_.fewest_rows; }
-
-  // Whether the file's order is likelier, at the level of a deciding test.
-  bool tell_order(const std::string& name, const std::string& null, const OrderedRows& rows, const char* since) {
-    const Abilities leads = leads_of(rows);
-    AuditTest& test =
-        add(name, null, leads,
-            fmt::format("{:+.2f} bits a row of neighbours in the file's order{}", mean_of(leads).value, since));
-    test.unit = "bits";
+  // Gives the one-sided p of "the file's order is not likelier".
+  double tell_order(const std::string& name, const std::string& null, const OrderedRows& rows, const char* since) {
+    const Effect lead = effect(leads_of(rows), 0);
+    const size_t test =
+        add(name, null, lead, fmt::format("{:+.2f} bits a row of neighbours in the file's order{}", lead.value, since));
+    result_.tests[test].unit = "bits";
     const double p = one_sided_order_p(rows);
-    test.p = std::min(1.0, 2 * p);
-    return enough_rows(test) && test.effect > 0 && p <= 1 - level_;
+    result_.tests[test].p = std::min(1.0, 2 * p);
+    return lead.value > 0 ? p : 1;
   }
 
   void order_of_the_file() {
     const OrderedRows rows = ordered_rows(a_);
     if (rows.empty()) return;
     const OrderedRows more = b_ ? changed_rows(rows, ordered_rows(*b_)) : OrderedRows();
-    const bool likelier =
-        tell_order("order of the test set", "no order of the items is likelier than another", rows, "");
-    if (more.empty()) {
-      result_.tests.back().contamination = likelier;
-      return;
+    double p = tell_order("order of the test set", "no order of the items is likelier than another", rows, "");
+    if (!more.empty()) {
+      p = std::max(p, tell_order("order of the test set, since then", "the file's order gained no more than the others",
+                                 more, " more than before"));
     }
-    const bool grown = tell_order("order of the test set, since then",
-                                  "the file's order gained no more than the others", more, " more than before");
-    result_.tests.back().contamination = likelier && grown;
+    const size_t last = result_.tests.size() - 1;
+    if (enough_rows(result_.tests[last])) claims_.push_back({false, p, {last}, ""});
   }
 
-  void verbatim() {
-    Abilities whole;
-    for (const AuditAnswer& answer : answers_of(a_, "verbatim")) whole[answer.item] = answer.value;
-    if (whole.empty()) return;
-    AuditTest test =
-        make_share_test(a_.language, "second half word for word",
-                        "at most 2 % of unseen items are continued word for word (one-sided)", whole, kVerbatimShare);
-    test.what = fmt::format("{:.1f} % of the items (effect: their share)", 100 * test.effect);
-    test.contamination = enough_rows(test) && *test.low > kVerbatimShare;
+  void add_share(AuditTest test) {
+    if (enough_rows(test)) claims_.push_back({false, test.p.value_or(1), {result_.tests.size()}, ""});
     result_.tests.push_back(std::move(test));
   }
 
+  void verbatim() {
+    ItemValues whole;
+    for (const AuditAnswer& answer : answers_of(a_, "verbatim")) whole[answer.item] = answer.value;
+    if (whole.empty()) return;
+    AuditTest test = make_share_test(a_.language, "second half word for word",
+                                     "at most 2 % of unseen items are continued word for word (one-sided)", whole,
+                                     a_.clusters, kVerbatimShare);
+    test.what = fmt::format("{:.1f} % of the items (effect: their share)", 100 * test.effect);
+    add_share(std::move(test));
+  }
+
   void training_text() {
-    Abilities found;
-    Abilities seen, unseen;
-    const Abilities plain = abilities(a_, "orders", true);
+    ItemValues found, seen, unseen;
+    const ItemValues plain = abilities(a_, "orders", true);
     for (const auto& [item, is_there] : a_.in_training_text) {
       found[item] = is_there;
       if (auto ability = plain.find(item); ability != plain.end()) (is_there ? seen : unseen).insert(*ability);
     }
     if (found.empty()) return;
-    AuditTest test =
-        make_share_test(a_.language, "words in the training text",
-                        "at most 2 % of the items stand in the training text (one-sided)", found, kVerbatimShare);
+    AuditTest test = make_share_test(a_.language, "words in the training text",
+                                     "at most 2 % of the items stand in the training text (one-sided)", found,
+                                     a_.clusters, kVerbatimShare);
     test.what =
         fmt::format("{:.1f} % of the items have 13 words in a row there (effect: their share)", 100 * test.effect);
-    test.contamination = enough_rows(test) && *test.low > kVerbatimShare;
-    result_.tests.push_back(std::move(test));
-    if (seen.size() < 2 || unseen.size() < 2) return;
-    const Estimate on_seen = mean_of(seen), on_unseen = mean_of(unseen);
-    Welch welch;
-    welch.add(error_of(on_seen) * error_of(on_seen), seen.size());
-    welch.add(error_of(on_unseen) * error_of(on_unseen), unseen.size());
-    result_.tests.push_back(make_test(
-        a_.language, "ability on items of the training text", "these items are answered as well as the others",
-        {on_seen.value - on_unseen.value, welch.error()}, seen.size() + unseen.size(), welch.degrees()));
-    result_.tests.back().what = fmt::format("ability {:.2f} on {} items that stand there, {:.2f} on {} that do not",
-                                            on_seen.value, seen.size(), on_unseen.value, unseen.size());
+    add_share(std::move(test));
+    const Effect on_seen = effect(seen, span_), on_unseen = effect(unseen, span_);
+    if (!on_seen.error || !on_unseen.error) return;
+    add("ability on items of the training text", "these items are answered as well as the others",
+        difference_of(on_seen, on_unseen),
+        fmt::format("ability {:.2f} on {} items that stand there, {:.2f} on {} that do not", on_seen.value, seen.size(),
+                    on_unseen.value, unseen.size()));
   }
 
   void right_in_every_order() {
     std::map<std::string, std::vector<double>> by_item;
     for (const AuditAnswer& answer : answers_of(a_, "orders")) by_item[answer.item].push_back(answer.value);
-    Abilities lost;
+    ItemValues lost;
     double every = 0, any_order = 0;
     for (const auto& [item, values] : by_item) {
       if (values.size() < 2) continue;
@@ -479,140 +464,52 @@ class PartAudit {
     }
     if (lost.empty()) return;
     const double n = static_cast<double>(lost.size());
-    add("right in every order", "an item is right in every order or in none", lost,
+    add("right in every order", "an item is right in every order or in none", effect(lost, 1),
         fmt::format("{:.1f} % right on average, {:.1f} % in every order (effect: the difference of the shares)",
                     100 * any_order / n, 100 * every / n));
   }
 
   // The cyclic orders put the right option behind every label equally often, so an unbiased answerer names each label
-  // equally often. Effect: share of the label named most, less 1 / options.
+  // equally often, of items that have it. Effect: the share of the label named most, less 1 / options.
   void letter_bias() {
     std::map<std::string, std::map<std::string, double>> named;  // label -> item -> times
-    std::map<std::string, int> orders, options;
+    std::map<std::string, int> orders;
+    int most_options = 0;
     for (const AuditAnswer& answer : answers_of(a_, "orders")) {
       ++orders[answer.item];
-      options[answer.item] = answer.options;
-      named[answer.chosen][answer.item] += 1;
+      if (is_label(answer.chosen)) named[answer.chosen][answer.item] += 1;
     }
-    std::erase_if(orders, [&](const auto& entry) { return entry.second != options[entry.first]; });
-    if (orders.empty()) return;
+    std::erase_if(orders, [&](const auto& entry) { return entry.second < 2 || entry.second != options_[entry.first]; });
+    for (const auto& [item, count] : orders) most_options = std::max(most_options, count);
     std::optional<AuditTest> most;
     for (const auto& [label, times] : named) {
-      Abilities excess;
+      ItemValues excess;
       for (const auto& [item, count] : orders) {
+        if (label[0] - 'A' >= count) continue;
         auto found = times.find(item);
         excess[item] = ((found == times.end() ? 0 : found->second) - 1) / count;
       }
-      AuditTest test =
-          make_test(a_.language, "letter bias", "every label is named equally often", mean_of(excess), excess.size());
+      if (excess.empty()) continue;
+      AuditTest test = make_test(a_.language, "letter bias", "every label is named equally often", effect(excess, 1),
+                                 static_cast<size_t>(most_options));
       test.what = fmt::format("{} is named most often: {} points of share above its turn", label, points(test.effect));
-      if (test.p) test.p = std::min(1.0, *test.p * static_cast<double>(named.size()));
       if (!most || test.effect > most->effect) most = std::move(test);
     }
-    result_.tests.push_back(std::move(*most));
+    if (most) result_.tests.push_back(std::move(*most));
   }
+
+  static bool is_label(const std::string& chosen) { return chosen.size() == 1 && chosen[0] >= 'A' && chosen[0] <= 'Z'; }
 
   const AuditPart& a_;
   const AuditPart* b_;
   const AuditRules& rules_;
-  const double level_;  // one-sided, of what decides
+  const double level_;  // one-sided, at which what decides is found if no other claim holds
   AuditResult& result_;
-  std::vector<std::string> reasons_;
+  std::vector<AuditClaim>& claims_;
+  std::map<std::string, int> options_;
+  double span_ = 1;  // how far apart two abilities can lie
   bool decidable_ = false;
 };
-
-// ---- held-out exams
-
-struct Moments {
-  double sum = 0, squares = 0;
-  int64_t n = 0;
-  void add(double value) {
-    sum += value, squares += value * value;
-    ++n;
-  }
-  double mean() const { return sum / static_cast<double>(n); }
-  // Of the mean. Precondition: n >= 2.
-  double variance() const {
-    const double count = static_cast<double>(n);
-    return std::max(0.0, squares - sum * sum / count) / (count - 1) / count;
-  }
-};
-
-// What each item that both have gained.
-Moments gain_of(const AuditGrades& after, const AuditGrades& before) {
-  std::map<std::string, double> old;
-  for (const AuditGrade& grade : before) old[grade.item] = grade.value;
-  Moments gain;
-  for (const AuditGrade& grade : after) {
-    if (auto found = old.find(grade.item); found != old.end()) gain.add(grade.value - found->second);
-  }
-  return gain;
-}
-
-// More than the margin, on enough items in all and on the smaller side.
-bool is_sign(const AuditTest& test, int64_t smaller_side, const AuditRules& rules) {
-  return test.n >= rules.fewest && smaller_side >= rules.fewest_rows && test.low && *test.low > rules.margin;
-}
-
-void public_beside_held_out(const HeldOutExam& a, const HeldOutExam& b, const AuditRules& rules, AuditResult& result) {
-  const Moments exam = gain_of(a.grades, b.grades);
-  if (exam.n < 2) return;
-  for (const auto& [task, grades] : a.beside) {
-    auto before = b.beside.find(task);
-    if (before == b.beside.end()) continue;
-    const Moments gain = gain_of(grades, before->second);
-    if (gain.n < 2) continue;
-    Welch welch;
-    welch.add(gain.variance(), static_cast<size_t>(gain.n)), welch.add(exam.variance(), static_cast<size_t>(exam.n));
-    AuditTest test =
-        make_test("", fmt::format("gain of {} beside {}", task, a.task), "both gain alike",
-                  {gain.mean() - exam.mean(), welch.error()}, static_cast<size_t>(gain.n + exam.n), welch.degrees());
-    test.contamination = is_sign(test, std::min(gain.n, exam.n), rules);
-    test.what = fmt::format("{} points on {} items of the public benchmark, {} on {} held out", points(gain.mean()),
-                            gain.n, points(exam.mean()), exam.n);
-    result.tests.push_back(std::move(test));
-  }
-}
-
-void before_and_after(const HeldOutExam& exam, const AuditRules& rules, AuditResult& result) {
-  const std::string& cutoff = rules.cutoff;
-  std::map<std::string, std::array<Moments, 2>> strata;  // before, from the cutoff on
-  for (const AuditGrade& grade : exam.grades) {
-    if (!grade.date.empty()) strata[grade.stratum][grade.date >= cutoff].add(grade.value);
-  }
-  double effect = 0, weights = 0;
-  Welch welch;
-  Moments before, after;
-  for (const auto& [unused, halves] : strata) {
-    const auto& [early, late] = halves;
-    if (early.n < 2 || late.n < 2) continue;
-    const double weight = static_cast<double>(early.n * late.n) / static_cast<double>(early.n + late.n);
-    effect += weight * (early.mean() - late.mean()), weights += weight;
-    welch.add(weight * weight * early.variance(), static_cast<size_t>(early.n));
-    welch.add(weight * weight * late.variance(), static_cast<size_t>(late.n));
-    before.sum += early.sum, before.n += early.n, after.sum += late.sum, after.n += late.n;
-  }
-  if (weights == 0) return;
-  AuditTest test =
-      make_test("", fmt::format("{} before {}", exam.task, cutoff),
-                "problems from before are solved as often as later ones of the same difficulty",
-                {effect / weights, welch.error() / weights}, static_cast<size_t>(before.n + after.n), welch.degrees());
-  test.contamination = is_sign(test, std::min(before.n, after.n), rules);
-  test.what = fmt::format("{:.1f} % of {} earlier ones solved, {:.1f} % of {} later ones", 100 * before.mean(),
-                          before.n, 100 * after.mean(), after.n);
-  result.tests.push_back(std::move(test));
-}
-
-void held_out_tests(const AuditSubject& subject, const std::optional<AuditSubject>& against, const AuditRules& rules,
-                    AuditResult& result) {
-  for (const HeldOutExam& exam : subject.held_out) {
-    if (!rules.cutoff.empty()) before_and_after(exam, rules, result);
-    if (!against) continue;
-    for (const HeldOutExam& other : against->held_out) {
-      if (other.task == exam.task) public_beside_held_out(exam, other, rules, result);
-    }
-  }
-}
 
 const AuditPart* part_in(const std::optional<AuditSubject>& subject, const std::string& language) {
   if (!subject) return nullptr;
@@ -655,6 +552,31 @@ void count_left_out(const AuditPart& part, AuditResult& result) {
   }
 }
 
+bool has_numbers_only(const AuditSubject& subject) {
+  for (const AuditPart& part : subject.parts) {
+    for (const auto& [unused, answers] : part.forms) {
+      for (const AuditAnswer& answer : answers) {
+        if (!std::isfinite(answer.value)) return false;
+      }
+    }
+  }
+  return true;
+}
+
+// Without the answers whose value is infinite or not a number: they have no mean. How many stands in `result`.
+AuditSubject without_non_finite(const AuditSubject& subject, AuditResult& result) {
+  AuditSubject out = subject;
+  for (AuditPart& part : out.parts) {
+    for (auto& [form, answers] : part.forms) {
+      const auto is_broken = [](const AuditAnswer& answer) { return !std::isfinite(answer.value); };
+      const int64_t of = static_cast<int64_t>(answers.size());
+      const int64_t broken = static_cast<int64_t>(std::erase_if(answers, is_broken));
+      if (broken > 0) result.left_out.push_back({part.language, "a value that is no finite number", form, broken, of});
+    }
+  }
+  return out;
+}
+
 std::string sentence_of(const AuditResult& result, const std::vector<std::string>& reasons) {
   const std::string beside = result.against.empty() ? "" : " since " + result.against;
   switch (result.verdict) {
@@ -690,20 +612,30 @@ const char* to_string(AuditVerdict verdict) {
 
 AuditResult audit(const AuditSubject& subject, const std::optional<AuditSubject>& against, const AuditRules& rules) {
   AuditResult result;
+  if (!has_numbers_only(subject) || (against && !has_numbers_only(*against))) {
+    AuditResult unused;  // what B lacks is not listed
+    const AuditSubject finite = without_non_finite(subject, result);
+    std::optional<AuditSubject> finite_against;
+    if (against) finite_against = without_non_finite(*against, unused);
+    AuditResult rest = audit(finite, finite_against, rules);
+    rest.left_out.insert(rest.left_out.end(), result.left_out.begin(), result.left_out.end());
+    return rest;
+  }
   result.checkpoint = subject.label;
   if (against) result.against = against->label;
-  const double families = 2.0 * static_cast<double>(std::max<size_t>(1, subject.parts.size()));
+  // Two findings a language share one half of alpha.
+  const double families = 4.0 * static_cast<double>(std::max<size_t>(1, subject.parts.size()));
   const double level = 1 - rules.alpha / families;
-  std::vector<std::string> reasons;
+  std::vector<AuditClaim> claims;
   bool decidable = false;
   for (const AuditPart& part : subject.parts) {
-    PartAudit one(part, part_in(against, part.language), rules, level, result);
+    PartAudit one(part, part_in(against, part.language), rules, level, result, claims);
     one.run();
-    reasons.insert(reasons.end(), one.reasons().begin(), one.reasons().end());
     decidable = decidable || one.decidable();
     count_left_out(part, result);
   }
-  held_out_tests(subject, against, rules, result);
+  audit_held_out(subject, against, rules, result, claims);
+  const std::vector<std::string> reasons = settle(claims, rules.alpha, result);
   result.verdict = !reasons.empty() ? AuditVerdict::kDecorated
                    : decidable      ? AuditVerdict::kNotShown
                                     : AuditVerdict::kTooFew;
@@ -718,77 +650,18 @@ AuditResult audit(const AuditSubject& subject, const std::optional<AuditSubject>
 
 AuditSubject sampled(const AuditSubject& subject, double share, uint64_t seed) {
   AuditSubject out = subject;
-  auto left_out = [&](const std::string& item) {
-    return static_cast<double>(stable_hash(seed, item) >> 11) * 0x1p-53 >= share;
-  };
   for (AuditPart& part : out.parts) {
+    auto left_out = [&](const std::string& item) {
+      const auto cluster = part.clusters.find(item);
+      const std::string& unit = cluster == part.clusters.end() ? item : cluster->second;
+      return static_cast<double>(stable_hash(seed, unit) >> 11) * 0x1p-53 >= share;
+    };
     for (auto& [unused, answers] : part.forms) {
       std::erase_if(answers, [&](const AuditAnswer& answer) { return left_out(answer.item); });
     }
     std::erase_if(part.in_training_text, [&](const auto& entry) { return left_out(entry.first); });
   }
   return out;
-}
-
-Json to_json(const AuditResult& result) {
-  Json tests = Json::array();
-  for (const AuditTest& test : result.tests) {
-    Json interval = test.low ? Json::array({*test.low, *test.high}) : Json(nullptr);
-    tests.push_back({{"name", test.name},
-                     {"null", test.null},
-                     {"effect", test.effect},
-                     {"ci95", std::move(interval)},
-                     {"p", or_null(test.p)},
-                     {"n", test.n},
-                     {"language", test.language},
-                     {"unit", test.unit},
-                     {"found", test.found},
-                     {"contamination", test.contamination},
-                     {"what", test.what}});
-  }
-  Json left_out = Json::array();
-  for (const AuditLeftOut& left : result.left_out) {
-    left_out.push_back({{"language", left.language},
-                        {"reason", left.reason},
-                        {"from", left.from},
-                        {"items", left.items},
-                        {"of", left.of}});
-  }
-  return {{"checkpoint", result.checkpoint},
-          {"against", result.against.empty() ? Json(nullptr) : Json(result.against)},
-          {"verdict", to_string(result.verdict)},
-          {"sentence", result.sentence},
-          {"left_out", std::move(left_out)},
-          {"tests", std::move(tests)}};
-}
-
-std::string render_audit(const AuditResult& result) {
-  TextTable table;
-  table.columns = {{"test"},        {""},      {"effect", true}, {"95 % interval", true}, {"p", true},
-                   {"items", true}, {"found"}, {"what"}};
-  for (const AuditTest& test : result.tests) {
-    const auto shown = [&](double value) {
-      return test.unit == "points" ? points(value) : fmt::format("{:+.2f}", value);
-    };
-    table.rows.push_back({test.name, test.language, shown(test.effect),
-                          test.low ? fmt::format("{} .. {}", shown(*test.low), shown(*test.high)) : "-",
-                          !test.p          ? "-"
-                          : *test.p < 1e-4 ? "< 0.0001"
-                                           : fmt::format("{:.4f}", *test.p),
-                          std::to_string(test.n),
-                          test.found           ? "technique"
-                          : test.contamination ? "contamination"
-                                               : "",
-                          test.what});
-  }
-  std::string left_out;
-  for (const AuditLeftOut& left : result.left_out) {
-    left_out += fmt::format("left out ({}): {} of {} items with {}: not in {}\n", left.language, left.items, left.of,
-                            left.reason, left.from);
-  }
-  return fmt::format("{}\n\n{}\neffects in points of {}\n{}verdict: {}\n", result.sentence, table.plain(),
-                     result.from_published ? "a hundred, as published" : "ability: 0 = guessing, 100 = always right",
-                     left_out, to_string(result.verdict));
 }
 
 }  // namespace assay

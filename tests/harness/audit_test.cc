@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <filesystem>
+#include <set>
 
 #include "core/error.h"
 #include "harness/compare_sides.h"
@@ -126,6 +127,62 @@ TEST_CASE("an audit of a few items does not stand for one of all, nor one task's
   CHECK(db->audits()[0].checkpoint == "step-00100");
   CHECK(db->audits()[0].scope["tasks"] == Json::array({"sample_mc_homes@sample"}));
   CHECK(db->audits()[0].scope["limit"] == 3);
+}
+
+TEST_CASE("items on one passage are one unit in the audit, and the right option's place is known") {
+  testing::TemporaryFolder folder;
+  std::atomic<bool> cancelled{false};
+  std::string rows;
+  for (int i = 0; i < 12; ++i) {
+    const std::string people[] = {"Bran", "Ann", "Tom"};
+    rows +=
+        people[i / 4] + " lives here.,Where does " + people[i / 4] + " live? (" + std::to_string(i) + "),Rome,Paris,";
+    rows += std::string("Berlin,") + "ABC"[i % 3] + "\n";
+  }
+  folder.write("test.csv", rows);
+  folder.write("exam.yaml", R"(
+task: exam
+convention: own
+data: {format: csv, columns: [passage, question, A, B, C, answer], files: {test: test.csv}}
+test_split: test
+cluster: passage
+output_type: multiple_choice
+doc_to_text: "{{passage}}\n\n{{question}}\nA. {{A}}\nB. {{B}}\nC. {{C}}\nAnswer:"
+doc_to_choice: [A, B, C]
+doc_to_target: answer
+audit: {question: "{{passage}}\n\n{{question}}", options: ["{{A}}", "{{B}}", "{{C}}"], language: en}
+)");
+  AuditConfig config = config_for(folder);
+  config.run.places.include = {folder.path()};
+  config.run.tasks = "exam", config.subject = checkpoint("step-00100");
+  const AuditResult result = audit_checkpoint(config, {}, cancelled);
+  auto db = ResultsDb::open(config.run.places.db, ResultsDb::Mode::kReadOnly);
+  const AuditSubject subject = audit_subject(*db, load_registry(config.run.places.include), "step-00100");
+  REQUIRE(subject.parts.size() == 1);
+  const AuditPart& part = subject.parts[0];
+  REQUIRE(part.clusters.size() == 12);
+  std::set<std::string> passages;
+  for (const auto& [unused, passage] : part.clusters) passages.insert(passage);
+  CHECK(passages.size() == 3);
+  CHECK(part.clusters.at("exam@own/test/test/4") == "exam@own/Ann lives here.");
+  CHECK(part.gold_position.at("exam@own/test/test/4") == 1);
+  CHECK(part.gold_position.at("exam@own/test/test/5") == 2);
+
+  AuditSubject alone = subject;
+  alone.parts[0].clusters.clear();
+  const AuditResult without = audit(alone, std::nullopt, {});
+  REQUIRE(without.tests.size() == result.tests.size());
+  bool wider = false;
+  for (size_t i = 0; i < result.tests.size(); ++i) {
+    CHECK(result.tests[i].effect == Approx(without.tests[i].effect));
+    if (result.tests[i].low) wider = wider || *result.tests[i].high > *without.tests[i].high + 1e-9;
+  }
+  CHECK(wider);
+  // The forms' own intervals count passages too.
+  const int64_t run = db->find_runs("step-00100").at(0).id;
+  const auto scores = db->item_scores(run, "exam", std::string(kAuditPrefix) + "cloze", "acc_bytes", "none");
+  REQUIRE(scores.size() == 12);
+  for (const ItemScore& score : scores) CHECK_THAT(score.cluster, Catch::Contains(" lives here."));
 }
 
 TEST_CASE("the page shows the pairs that were audited, and audit runs are nobody's newest run") {
