@@ -49,7 +49,9 @@ constexpr double kVerbatimShare = 0.02;
 constexpr double kRareOrder = 0.1, kRareNumbers = 0.5;
 
 // "Nothing shows ..." is said where a difference of so much ability would have been found in four of five cases.
-constexpr double kSeen = 0.25, kPower = 0.8;
+constexpr double kSeen = 0.25, kOftenSeen = 0.8;
+
+constexpr int kMostDigits = 10;  // options that digits can label
 
 // Clusters below which nothing is decided, however many items they hold.
 constexpr size_t kFewestUnits = 10;
@@ -156,11 +158,9 @@ class PartAudit {
   bool decidable() const { return decidable_; }
 
  private:
-  // `balanced`: of the file's order alone, see asked_everywhere() and balance().
+  // `balanced`: see balance().
   Effect effect(const ItemValues& values, double span, bool balanced = false) const {
-    if (!balanced) return effect_of(values, a_.clusters, span);
-    const ItemValues kept = asked_everywhere(values);
-    return effect_of(kept, a_.clusters, span, balance(kept));
+    return effect_of(values, a_.clusters, span, balanced ? balance(values) : std::vector<double>());
   }
   double mean(const ItemValues& values, bool balanced = false) const { return effect(values, 0, balanced).value; }
 
@@ -177,34 +177,43 @@ class PartAudit {
     return std::pair(options->second, gold->second);
   }
 
-  // Items asked in the file's order alone, without those of a number of options of which the right one never stands at
-  // some place: a habit of naming one place can't be told from knowing there.
-  ItemValues asked_everywhere(ItemValues values) const {
-    std::map<int, std::set<int>> places;
-    for (const auto& [item, unused] : values) {
-      if (const auto place = place_of(item)) places[place->first].insert(place->second);
-    }
+  // Without the items of a number of options of which the right one never stands at some place: there a habit of naming
+  // one place can't be told from knowing.
+  ItemValues right_everywhere(ItemValues values) const {
+    const auto places = places_of(values);
     std::erase_if(values, [&](const auto& entry) {
       const auto place = place_of(entry.first);
-      return place && static_cast<int>(places[place->first].size()) < place->first;
+      return place && static_cast<int>(places.at(place->first).size()) < place->first;
     });
     return values;
   }
 
-  // Weights by which the right option stands at each place equally often among items of as many options: whoever always
-  // names one place is then no better than a guesser.
+  // Weights by which the right option stands at each place equally often among items of as many options, as far as it
+  // stands there at all: whoever always names one place is then no better than a guesser.
   std::vector<double> balance(const ItemValues& values) const {
-    std::map<std::pair<int, int>, double> at;
-    std::map<int, double> all;
-    for (const auto& [item, unused] : values) {
-      if (const auto place = place_of(item)) ++at[*place], ++all[place->first];
-    }
+    const auto places = places_of(values);
     std::vector<double> weights;
     for (const auto& [item, unused] : values) {
       const auto place = place_of(item);
-      weights.push_back(place ? all[place->first] / (place->first * at[*place]) : 1);
+      if (!place) {
+        weights.push_back(1);
+        continue;
+      }
+      const auto& items_at = places.at(place->first);
+      double all = 0;
+      for (const auto& [unused_place, items] : items_at) all += items;
+      weights.push_back(all / (static_cast<double>(items_at.size()) * items_at.at(place->second)));
     }
     return weights;
+  }
+
+  // Options -> place of the right one in the file's order -> items.
+  std::map<int, std::map<int, double>> places_of(const ItemValues& values) const {
+    std::map<int, std::map<int, double>> places;
+    for (const auto& [item, unused] : values) {
+      if (const auto place = place_of(item)) ++places[place->first][place->second];
+    }
+    return places;
   }
 
   bool is_enough(const Effect& effect) const {
@@ -215,7 +224,7 @@ class PartAudit {
 
   // Enough items, and an error small enough to find a difference of kSeen above the margin.
   void decide_if_seen(const Effect& effect) {
-    const double quantiles = normal_quantile(level_) + normal_quantile(kPower);
+    const double quantiles = normal_quantile(level_) + normal_quantile(kOftenSeen);
     const bool seen = is_enough(effect) && effect.error && quantiles * *effect.error <= kSeen - rules_.margin;
     decidable_ = decidable_ || seen;
   }
@@ -285,18 +294,19 @@ class PartAudit {
     claim.technique = true;
     bool enough = true;
     auto compare = [&](const char* labels, const ItemValues& other) {
-      const Effect lost = effect(combined(plain, -1, other), span_, true);
-      enough = enough && is_enough(lost);
-      if (lost.items == 0) return;
-      decide_if_seen(lost);
+      const ItemValues lost = combined(plain, -1, other);
+      const Effect decides = effect(right_everywhere(lost), span_, true);
+      enough = enough && is_enough(decides);
+      decide_if_seen(decides);
       claim.tests.push_back(
-          add(fmt::format("bound to the labels, beside {}", labels), "the score does not depend on the labels", lost,
+          add(fmt::format("bound to the labels, beside {}", labels), "the score does not depend on the labels",
+              effect(lost, span_, true),
               fmt::format("ability {:.2f} with A B C, {:.2f} with {}", mean(plain, true), mean(other, true), labels)));
     };
     compare("1 2 3", digits), compare("P Q R", letters);
     if (!enough) return;
-    claim.p = std::max(p_exceeds(plain, {&digits, &letters}, true),
-                       p_exceeds(abilities(a_, "orders"), {&digits, &letters}, true));
+    const ItemValues in_file = right_everywhere(plain), all_orders = right_everywhere(abilities(a_, "orders"));
+    claim.p = std::max(p_exceeds(in_file, {&digits, &letters}, true), p_exceeds(all_orders, {&digits, &letters}, true));
     claim.reason =
         fmt::format("ability of {:.2f} with the labels A B C is {:.2f} with 1 2 3 and {:.2f} with P Q R ({})",
                     mean(plain, true), mean(digits, true), mean(letters, true), a_.language);
@@ -306,11 +316,13 @@ class PartAudit {
   void other_tests() {
     const ItemValues plain = abilities(a_, "orders", true);
     const ItemValues reworded = abilities(a_, "reworded"), blind = abilities(a_, "blind");
-    if (const Effect lost = effect(combined(plain, -1, reworded), span_, true); lost.items > 0) {
-      add("other words around the options", "the score does not depend on the wording", lost,
+    if (!reworded.empty() && !plain.empty()) {
+      add("other words around the options", "the score does not depend on the wording",
+          effect(combined(plain, -1, reworded), span_, true),
           fmt::format("ability {:.2f} in the exam's words, {:.2f} in others", mean(plain, true), mean(reworded, true)));
     }
-    if (const Effect without = effect(blind, span_, true); without.items > 0) {
+    if (!blind.empty()) {
+      const Effect without = effect(blind, span_, true);
       add("options without the question", "guessing", without,
           fmt::format("ability {:.2f} with the question removed", without.value));
     }
@@ -532,12 +544,13 @@ void count_left_out(const AuditPart& part, AuditResult& result) {
   for (const AuditAnswer& answer : answers_of(part, "orders")) {
     ++orders[answer.item], options[answer.item] = answer.options;
   }
-  const std::set<std::string> cloze = items_in(part, "cloze");
-  int64_t bound = 0, needed = 0;
+  const std::set<std::string> cloze = items_in(part, "cloze"), digits = items_in(part, "digits");
+  int64_t bound = 0, needed = 0, unlabelled = 0;
   for (const auto& [item, count] : orders) {
     const bool is_bound = count == 1 && options[item] > 1;
     bound += is_bound;
     needed += !is_bound && !cloze.empty() && !cloze.count(item);
+    unlabelled += options[item] > kMostDigits && !digits.count(item);
   }
   const int64_t all = static_cast<int64_t>(orders.size());
   auto add = [&](const char* reason, const char* from, int64_t items, int64_t of) {
@@ -546,6 +559,7 @@ void count_left_out(const AuditPart& part, AuditResult& result) {
   add("options that speak of each other (\"all of the above\")", "other orders, cloze, open, turned options", bound,
       all);
   add("a question that means nothing without its options", "cloze, open", needed, all);
+  add("more options than there are other labels", "1 2 3, P Q R", unlabelled, all);
   if (part.problems > 0) {
     const int64_t changed = static_cast<int64_t>(items_in(part, "unchanged").size());
     add("numbers that can't be changed safely", "other numbers", part.problems - changed, part.problems);

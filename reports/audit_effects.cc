@@ -50,6 +50,8 @@ Effect effect_of(const ItemValues& values, const ItemLabels& labels, double span
   for (double changed : cluster_sums(not_zero, clusters)) effect.changed += changed > 0;
   const MeanOfClusters mean = mean_of_clusters(list, weights, clusters);
   effect.value = mean.estimate.value, effect.error = mean.estimate.stderr_, effect.degrees = mean.degrees;
+  if (effect.error && clusters.is_clustered())
+    effect.error = *effect.error * std::sqrt(mean.effective / (mean.effective - 1));
   if (effect.error && effect.changed < kFewUnitsChanged)
     effect.error = std::hypot(*effect.error, span * std::sqrt(2.0) / (static_cast<double>(effect.units) + 2));
   return effect;

@@ -30,7 +30,9 @@ struct Effect {
 
 // Values that hardly ever differ from 0 show little of their spread: where that is so in fewer than ten units and the
 // span is known, the error is that of two more units at the ends of it, as in reports/paired.h. `weights`: of the
-// values in the map's order; empty = all equal. No values: an effect of no items.
+// values in the map's order; empty = all equal. No values: an effect of no items. With clusters the error is that much
+// larger as the jackknife's is (MacKinnon, Nielsen and Webb 2023, CV3): G / (G - 1) in the variance for G equal ones;
+// few clusters of skewed values are covered too seldom without it.
 Effect effect_of(const ItemValues& values, const ItemLabels& clusters, double span,
                  std::span<const double> weights = {});
 // sum w_i e_i over effects of different units (Welch 1947, Satterthwaite's degrees of freedom), and a - b.

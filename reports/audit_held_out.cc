@@ -9,8 +9,8 @@
 namespace assay {
 namespace {
 
-// Grades of one exam, or what they gained.
-struct Grades {
+// ItemGrades of one exam, or what they gained.
+struct ItemGrades {
   ItemValues values;
   ItemLabels clusters;
 
@@ -19,16 +19,16 @@ struct Grades {
     values[grade.item] = value;
     if (!grade.cluster.empty()) clusters[grade.item] = grade.cluster;
   }
-  // Grades lie in [0, 1].
+  // ItemGrades lie in [0, 1].
   Effect mean(double span) const { return effect_of(values, clusters, span); }
   int64_t count() const { return static_cast<int64_t>(values.size()); }
 };
 
 // What each item that both have gained.
-Grades gain_of(const AuditGrades& after, const AuditGrades& before) {
+ItemGrades gain_of(const AuditGrades& after, const AuditGrades& before) {
   std::map<std::string, double> old;
   for (const AuditGrade& grade : before) old[grade.item] = grade.value;
-  Grades gain;
+  ItemGrades gain;
   for (const AuditGrade& grade : after) {
     if (auto found = old.find(grade.item); found != old.end()) gain.add(grade, grade.value - found->second);
   }
@@ -45,13 +45,13 @@ void add_test(AuditTest test, const Effect& effect, int64_t smaller_side, const 
 
 void public_beside_held_out(const HeldOutExam& a, const HeldOutExam& b, const AuditRules& rules, AuditResult& result,
                             std::vector<AuditClaim>& claims) {
-  const Grades exam = gain_of(a.grades, b.grades);
+  const ItemGrades exam = gain_of(a.grades, b.grades);
   const Effect exam_gain = exam.mean(1);
   if (!exam_gain.error) return;
   for (const auto& [task, grades] : a.beside) {
     auto before = b.beside.find(task);
     if (before == b.beside.end()) continue;
-    const Grades gain = gain_of(grades, before->second);
+    const ItemGrades gain = gain_of(grades, before->second);
     const Effect own_gain = gain.mean(1);
     if (!own_gain.error) continue;
     const Effect effect = difference_of(own_gain, exam_gain);
@@ -65,7 +65,7 @@ void public_beside_held_out(const HeldOutExam& a, const HeldOutExam& b, const Au
 // Clusters are taken to lie in one stratum on one side of the cutoff, as items do.
 void before_and_after(const HeldOutExam& exam, const AuditRules& rules, AuditResult& result,
                       std::vector<AuditClaim>& claims) {
-  std::map<std::string, std::array<Grades, 2>> strata;  // before, from the cutoff on
+  std::map<std::string, std::array<ItemGrades, 2>> strata;  // before, from the cutoff on
   for (const AuditGrade& grade : exam.grades) {
     if (!grade.date.empty()) strata[grade.stratum][grade.date >= rules.cutoff].add(grade, grade.value);
   }

@@ -83,6 +83,7 @@ MeanOfClusters mean_of_clusters(std::span<const double> values, std::span<const 
     h2 += square, h3 += square * h, h4 += square * square, h5 += square * square * h;
   }
   for (double r : cluster_sums(residuals, clusters)) squares += r * r;
+  out.effective = 1 / h2;
   const double trace = h2 - 2 * h3 + h2 * h2;  // of B, where sum r^2 = m' B m for the clusters' means m
   if (trace <= 0) return out;
   // B_gh = h_g h_h (delta_gh - h_g - h_h + H_2); the trace of its square, summed first over all pairs as if delta were

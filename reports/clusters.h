@@ -44,6 +44,7 @@ Estimate clustered_mean(std::span<const double> values, const Clusters& clusters
 struct MeanOfClusters {
   Estimate estimate;
   double degrees = 0;
+  double effective = 0;  // 1 / H_2: clusters of one weight that would say as much
 };
 MeanOfClusters mean_of_clusters(std::span<const double> values, std::span<const double> weights,
                                 const Clusters& clusters);

@@ -315,17 +315,20 @@ TEST_CASE("items that were left out are counted by reason") {
     if (!bound && !needs_options) part.forms["cloze"].push_back({item, 0, 4, 1.0, "x"});
     if (i < 4) part.forms["unchanged"].push_back({"p" + item, 0, 0, 1.0, ""});
   }
+  for (int order = 0; order < 12; ++order) part.forms["orders"].push_back({"long", order, 12, 1.0, "A"});
+  part.forms["cloze"].push_back({"long", 0, 12, 1.0, "x"});
   part.problems = 7;
   const AuditResult result = audit({"c", {part}, {}}, std::nullopt, {});
-  REQUIRE(result.left_out.size() == 3);
+  REQUIRE(result.left_out.size() == 4);
   const Json json = to_json(result)["left_out"];
   CHECK(json[0]["items"] == 3);
-  CHECK(json[0]["of"] == 10);
+  CHECK(json[0]["of"] == 11);
   CHECK(json[1]["items"] == 2);
-  CHECK(json[2]["items"] == 3);
-  CHECK(json[2]["of"] == 7);
+  CHECK(json[2]["items"] == 1);  // twelve options have no twelve digits
+  CHECK(json[3]["items"] == 3);
+  CHECK(json[3]["of"] == 7);
   CHECK_THAT(render_audit(result),
-             Catch::Contains("left out (en): 3 of 10 items with options that speak of each other"));
+             Catch::Contains("left out (en): 3 of 11 items with options that speak of each other"));
 }
 
 TEST_CASE("the JSON form has the agreed keys") {
