@@ -29,11 +29,16 @@ std::vector<ReportRow> rows() {
 
 TEST_CASE("the terminal table shows what a reader needs beside the number") {
   CHECK(render_table(rows(), {}) ==
-        "checkpoint  task       convention  shots  metric          value  ± stderr     95 % interval   items  unparsed  missing\n"
-        "──────────  ─────────  ──────────  ─────  ─────────────  ──────  ────────  ─────────────────  ─────  ────────  ───────\n"
-        "step-00100  mmlu       deepseek           acc            0.2500  ± 0.0100  0.2299 to 0.2709*     40         0        0\n"
-        "              anatomy  deepseek        5  acc            0.3000  ± 0.0400  0.2208 to 0.3891*     40         0        0\n"
-        "            bpb        deepseek        0  bits_per_byte  1.2346         -                  -     40         0        2\n"
+        "checkpoint  task       convention  shots  metric          value  ± stderr     95 % interval   items  unparsed "
+        " missing\n"
+        "──────────  ─────────  ──────────  ─────  ─────────────  ──────  ────────  ─────────────────  ─────  ──────── "
+        " ───────\n"
+        "step-00100  mmlu       deepseek           acc            0.2500  ± 0.0100  0.2299 to 0.2709*     40         0 "
+        "       0\n"
+        "              anatomy  deepseek        5  acc            0.3000  ± 0.0400  0.2208 to 0.3891*     40         0 "
+        "       0\n"
+        "            bpb        deepseek        0  bits_per_byte  1.2346         -                  -     40         0 "
+        "       2\n"
         "\n"
         "*: few items or clusters, or nearly all right or wrong: wider than 95 % needs\n"
         "mmlu@deepseek: mean over items\n"
