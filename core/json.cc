@@ -91,4 +91,8 @@ std::string dump_json(const Json& value, int indent) {
   return value.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
+Json PackedJson::json() const {
+  return text_.empty() ? Json() : Json::parse(text_);
+}
+
 }  // namespace assay

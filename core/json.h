@@ -53,4 +53,17 @@ class JsonObject {
 // Serialises for storage: bytes that are not UTF-8 become U+FFFD instead of an exception.
 std::string dump_json(const Json& value, int indent = -1);
 
+// A value at rest, as its text: a fifth of a small object's memory.
+class PackedJson {
+ public:
+  PackedJson() = default;
+  PackedJson(const Json& value) : text_(value.is_null() ? "" : dump_json(value)) {}
+  PackedJson(std::initializer_list<Json> value) : PackedJson(Json(value)) {}
+  Json json() const;  // null where nothing was packed
+  std::string text() const { return text_.empty() ? "null" : text_; }
+
+ private:
+  std::string text_;
+};
+
 }  // namespace assay

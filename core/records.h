@@ -38,7 +38,7 @@ struct Prompt {
   int gold_index = -1;                // multiple choice: in [0, choices.size()); -1 = none
   std::vector<std::string> golds;     // generated answers: every accepted text (aliases); also the single target
   std::string target;                 // first gold, or the shared continuation, or the text of a rolling item
-  Json fields;                        // the document's fields, for scorers and checkers
+  PackedJson fields;                  // the document's fields, for scorers and checkers
 };
 
 enum class RequestKind { kLoglikelihood, kRolling, kGenerate, kChat };

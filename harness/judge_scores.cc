@@ -81,10 +81,11 @@ Score value_score(const std::string& metric, const std::string& judge, double va
 }
 
 std::string category_of(const StoredItem& item, const JudgeProtocol& protocol) {
+  const Json fields = item.prompt.fields.json();
   for (const char* name : protocol.category_fields) {
     if (!name) break;
-    const auto field = item.prompt.fields.find(name);
-    if (field == item.prompt.fields.end()) continue;
+    const auto field = fields.find(name);
+    if (field == fields.end()) continue;
     const std::string category = field->is_string() ? field->get<std::string>() : dump_json(*field);
     // XSTest's are its labels, in whatever case the file has them.
     return protocol.name == std::string("xstest") ? to_lower_ascii(std::string(strip(category))) : category;
@@ -205,8 +206,9 @@ class JudgeNumbers {
   std::vector<std::string> categories_of(const StoredItem& item) const {
     const std::string category = category_of(item, protocol_);
     if (category.empty()) return {};
-    const auto sub = item.prompt.fields.find("subcategory");
-    if (task_.judge != "safety" || sub == item.prompt.fields.end() || !sub->is_string() ||
+    const Json fields = item.prompt.fields.json();
+    const auto sub = fields.find("subcategory");
+    if (task_.judge != "safety" || sub == fields.end() || !sub->is_string() ||
         sub->get_ref<const std::string&>().empty())
       return {category};
     return {category, category + " / " + sub->get<std::string>()};

@@ -308,7 +308,7 @@ void drop_stored_texts(std::vector<PreparedTask>& tasks) {
     for (PreparedItem& item : prepared.items) {
       item.prompt.context = std::string();
       item.prompt.messages = std::vector<Message>();
-      item.prompt.fields = Json();
+      item.prompt.fields = {};
     }
   }
 }

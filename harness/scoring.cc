@@ -97,7 +97,7 @@ TaskScores score_task(const Task& task, const ItemSource& items) {
     const AnsweredItem item = items.at(i);
     out.by_position.push_back(task.program ? score_programs(task, *item.prompt, item.outcomes)
                                            : score_item(task, *item.prompt, item.responses));
-    const std::string cluster = cluster_of(task, item.prompt->fields);
+    const std::string cluster = task.cluster.empty() ? "" : cluster_of(task, item.prompt->fields.json());
     for (Score& score : out.by_position.back()) score.cluster = cluster;
     bool missing = false, too_long = false, truncated = false;
     for (const auto& response : item.responses) {

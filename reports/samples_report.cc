@@ -140,8 +140,9 @@ std::string lm_eval_lines(const Sample& sample) {
   Json target = sample.prompt.gold_index >= 0 ? Json(sample.prompt.gold_index) : Json(sample.prompt.target);
   std::string out;
   for (const std::string& filter : filters) {
-    Json line = {{"doc_id", sample.doc_id}, {"doc", sample.prompt.fields}, {"target", target},
-                 {"arguments", arguments},  {"resps", responses},          {"filter", filter}};
+    Json line = {{"doc_id", sample.doc_id}, {"doc", sample.prompt.fields.json()},
+                 {"target", target},        {"arguments", arguments},
+                 {"resps", responses},      {"filter", filter}};
     Json filtered = Json::array(), metrics = Json::array(), values = Json::object();
     for (const Score& score : sample.scores) {
       if (score.filter != filter) continue;
@@ -156,7 +157,7 @@ std::string lm_eval_lines(const Sample& sample) {
     }
     line["filtered_resps"] = filtered;
     line["metrics"] = metrics;
-    line["doc_hash"] = sha256_hex(dump_json(sample.prompt.fields));
+    line["doc_hash"] = sha256_hex(sample.prompt.fields.text());
     line["prompt_hash"] = sha256_hex(prompts);
     line["target_hash"] = sha256_hex(target.is_string() ? target.get<std::string>() : dump_json(target));
     line.update(values);

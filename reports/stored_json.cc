@@ -142,7 +142,7 @@ std::string item_json(const ItemView& item, std::string_view head) {
   out.key("gold_index"), out.integer(prompt.gold_index);
   out.key("golds"), out.texts(prompt.golds);
   out.key("target"), out.text(prompt.target);
-  out.key("fields"), out.raw(dump_json(prompt.fields));
+  out.key("fields"), out.raw(prompt.fields.text());
   out.key("requests"), out.raw("[");
   for (const Request& request : item.requests) out.comma(), write_request(out, request, head);
   out.raw("]");

@@ -403,6 +403,7 @@ Zygote launch_zygote(const Interpreter& python, const ZygoteOptions& options) {
   if (::pipe2(messages, O_CLOEXEC) != 0) throw_errno("sandbox", "cannot make a pipe", errno);
   zygote.messages.reset(messages[0]);
   Fd messages_write(messages[1]);
+  ::fcntl(messages_write.get(), F_SETFL, O_NONBLOCK);  // nobody reads them later on, and none may wait
   plan.sources = sources.get(), plan.library = library.get(), plan.control = inner_control.get();
   plan.null = null.get(), plan.go = go_read.get(), plan.failure = failure_write.get(),
   plan.messages = messages_write.get();

@@ -219,9 +219,11 @@ class Course {
     inside.file_bytes = static_cast<uint64_t>(limits.file_mb) << 20;
     if (kind == JobKind::kNative) inside.file_bytes = std::max<uint64_t>(inside.file_bytes, kCompileFileBytes);
     // Who hears that children end may as well ignore it, and then their CPU time is in the kernel's clock alone. Where
-    // there is none, only node and mono hear: they cannot wait otherwise, and let no program ignore the signal.
-    inside.hears_children = program_.zygote->cpu_clock || job_.language == Language::kJavaScript ||
-                            job_.language == Language::kTypeScript || job_.language == Language::kCSharp;
+    // there is none, or a program can leave it (inside.cc), only node and mono hear: they cannot wait otherwise, and
+    // let no program ignore the signal.
+    inside.hears_children = (program_.zygote->cpu_clock && kind != JobKind::kNative) ||
+                            job_.language == Language::kJavaScript || job_.language == Language::kTypeScript ||
+                            job_.language == Language::kCSharp;
     inside.processes = static_cast<uint64_t>(limits.processes + (kind == JobKind::kNative ? kRuntimeThreads : 0));
     return inside;
   }

@@ -463,9 +463,10 @@ std::vector<Score> score_item(const Task& task, const Prompt& prompt,
       break;
     case OutputType::kGenerate: {
       const auto texts = texts_of(first);
+      const Json fields = prompt.fields.json();
       score_whole_texts(task, *parts, scores);
       for (size_t f = 0; f < task.filters.size(); ++f) {
-        const auto answers = extract_answers(task.filters[f], texts, prompt.fields);
+        const auto answers = extract_answers(task.filters[f], texts, fields);
         for (size_t m = 0; m < task.metrics.size(); ++m)
           if (!reads_whole_texts(task.metrics[m].metric))
             score_answers(task.metrics[m], prompt, answers, scores[f * task.metrics.size() + m]);
@@ -478,7 +479,8 @@ std::vector<Score> score_item(const Task& task, const Prompt& prompt,
 
 std::vector<std::string> parts_of_item(const Task& task, const Prompt& prompt) {
   std::vector<std::string> parts;
-  const Document document{prompt.item_id, prompt.fields};
+  if (task.by.empty()) return parts;
+  const Document document{prompt.item_id, prompt.fields.json()};
   for (const auto& [name, text] : task.by) parts.push_back(name + ": " + PromptText(task, text, "by").render(document));
   return parts;
 }

@@ -16,7 +16,7 @@ std::string rendered(const Task& task, const std::string& source, const char* na
 }
 
 ProgramJob make_job(const Task& task, const ProgramSpec& spec, const Prompt& prompt, const std::string& answer) {
-  Document document{prompt.item_id, prompt.fields};
+  Document document{prompt.item_id, prompt.fields.json()};
   document.fields["answer"] = answer;
   ProgramJob job;
   job.language = spec.language;
@@ -61,7 +61,7 @@ std::vector<std::optional<ProgramJob>> make_programs(const Task& task, const Pro
   if (responses.empty() || !responses.front() || responses.front()->status != ResponseStatus::kAnswered) return jobs;
   std::vector<std::string> texts;
   for (const GeneratedText& generated : responses.front()->texts) texts.push_back(generated.text);
-  for (const auto& answer : extract_answers(task.filters.front(), texts, prompt.fields)) {
+  for (const auto& answer : extract_answers(task.filters.front(), texts, prompt.fields.json())) {
     jobs.emplace_back();
     if (answer) jobs.back() = make_job(task, *task.program, prompt, *answer);
   }

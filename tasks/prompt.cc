@@ -246,7 +246,8 @@ std::vector<Prompt> render_prompts(const Task& task, std::vector<Document> docum
   for (size_t i = 0; i < count; ++i) {
     if (i == 0) maker.decide_form(documents[0]);
     prompts.push_back(maker.make(documents[i]));
-    prompts.back().fields = std::move(documents[i].fields);
+    prompts.back().fields = documents[i].fields;
+    documents[i].fields = Json();
   }
   return prompts;
 }

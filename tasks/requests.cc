@@ -93,8 +93,9 @@ class RequestMaker {
 
   double own_temperature() const {
     if (task_.temperature_field.empty()) return task_.generation.temperature;
-    const auto value = prompt_.fields.find(task_.temperature_field);
-    if (value == prompt_.fields.end() || !value->is_string()) return task_.generation.temperature;
+    const Json fields = prompt_.fields.json();
+    const auto value = fields.find(task_.temperature_field);
+    if (value == fields.end() || !value->is_string()) return task_.generation.temperature;
     const auto row = task_.temperatures.find(value->get<std::string>());
     return row == task_.temperatures.end() ? task_.generation.temperature : row->second;
   }

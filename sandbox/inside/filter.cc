@@ -196,6 +196,19 @@ void check_sockets(Program& program, const FilterOptions& options) {
   }
 }
 
+// What waits in a socket is in no process's memory, so its buffers stay as small as they are.
+void check_socket_buffers(Program& program) {
+  program.add(BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 0, 9);
+  program.load_argument(1);
+  program.add(BPF_JMP | BPF_JEQ | BPF_K, SOL_SOCKET, 1, 0);
+  program.give(kAllow);
+  program.load_argument(2);
+  program.if_equal_give(SO_SNDBUF, kIgnore);
+  program.add(BPF_JMP | BPF_JEQ | BPF_K, SO_RCVBUF, 1, 0);
+  program.give(kAllow);
+  program.give(kIgnore);
+}
+
 // Calls that change a process: only the caller itself. Limits always; times and order of running where processes of the
 // same user are to be seen.
 void check_targets(Program& program, const FilterOptions& options) {
@@ -294,6 +307,7 @@ int install_filter(const FilterOptions& options) {
   Program program;
   check_architecture(program);
   check_sockets(program, options);
+  check_socket_buffers(program);
   check_processes(program, options);
   for (int call : kForbidden) program.if_equal_give(static_cast<uint32_t>(call), kDeny);
   if (!options.may_change_attributes) {

@@ -56,13 +56,13 @@ long call_kernel(long number, long first, long second, long third, long fourth) 
 #endif
 }
 
-// Pid 1 of a job. Shares the zygote's memory and thread-local storage, so it calls the kernel directly, and no signal
-// may run a handler of the interpreter's in it. It waits for whoever has lost their parent, so that their CPU time is
-// counted with its own; a blocked SIGCHLD stays pending, so none is missed between the two calls.
+// Pid 1 of a job, born with all signals blocked. Shares the zygote's memory and thread-local storage, so it calls the
+// kernel directly, and no signal may run a handler of the interpreter's in it. It waits for whoever has lost their
+// parent, so that their CPU time is counted with its own; a blocked SIGCHLD stays pending, so none is missed between
+// the two calls.
 int init_main(void*) {
   constexpr long kMaskBytes = 8;
-  const uint64_t all = ~0ULL, child = 1ULL << (SIGCHLD - 1);
-  call_kernel(SYS_rt_sigprocmask, SIG_SETMASK, reinterpret_cast<long>(&all), 0, kMaskBytes);
+  const uint64_t child = 1ULL << (SIGCHLD - 1);
   for (;;) {
     if (call_kernel(SYS_wait4, -1, 0, __WALL, 0) < 0) {
       call_kernel(SYS_rt_sigtimedwait, reinterpret_cast<long>(&child), 0, 0, kMaskBytes);
@@ -112,7 +112,10 @@ const char* enter_file_system(const InsideJob& job) {
   if (::unshare(CLONE_NEWNS) != 0) return "unshare(CLONE_NEWNS)";
   char options[80] = "mode=0777,nr_inodes=8192,size=";
   append_number(options, job.file_bytes);
-  if (::mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, options) != 0) return "mount a tmpfs on /tmp";
+  // The kernel's CPU clock (usage.h) stops where a process executes a file that it may not read, so a Python program
+  // executes none of its own making.
+  const unsigned long no_exec = job.kind == static_cast<uint32_t>(JobKind::kNative) ? 0 : MS_NOEXEC;
+  if (::mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV | no_exec, options) != 0) return "mount a tmpfs on /tmp";
   // Read-only: a program may not change its own rank for the kernel's memory killer.
   const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY;
   if (::mount("proc", "/proc", "proc", flags, nullptr) != 0) return "mount /proc";
@@ -124,8 +127,14 @@ const char* enter_file_system(const InsideJob& job) {
 int open_job(int* pidfd) {
   // A process can unshare its children's pid namespace once; joining its own again resets that.
   if (::setns(own_pid_namespace, CLONE_NEWPID) != 0 || ::unshare(CLONE_NEWPID) != 0) return -errno;
+  // The init gets the mask with which it is born: a handler of the interpreter's would change the zygote's memory.
+  sigset_t all, before;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, &before);
   const int pid = ::clone(init_main, init_stack + kInitStackBytes, CLONE_VM | CLONE_PIDFD | SIGCHLD, nullptr, pidfd);
-  return pid < 0 ? -errno : pid;
+  const int error = errno;
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  return pid < 0 ? -error : pid;
 }
 
 int64_t microseconds(const timeval& time) {

@@ -35,6 +35,7 @@ def load_program(source):
     """The program as a module that is not __main__; raises what it raises."""
     module = types.ModuleType("candidate")
     module.__file__ = "candidate.py"
+    module.__builtins__ = vars(builtins)  # this file's own are a copy, which the program can't change
     sys.modules["candidate"] = module
     exec(compile(source, "candidate.py", "exec", dont_inherit=True), module.__dict__)
     return module

@@ -4,6 +4,7 @@ The verdict goes to a pipe of its own, headed by the run's secret, after the tes
 and tests share one module; then only exits, crashes and wrong answers are caught, not forgeries.
 """
 import builtins
+import collections
 import importlib
 import json
 import os
@@ -55,6 +56,7 @@ class Remote:
         self.tests = job["tests"]
         self.number = 0
         self.raised = []
+        self.objects_wanted = {}
 
     def exchange(self, number, word, text):
         try:
@@ -114,8 +116,11 @@ class Remote:
             return self.decode(body, 1, (encoder.kept, encoder.waiting))[0]
         if answer == "m" and word[0] == "?":
             return proxy(self, word[1:], due)
-        if answer == "h":
-            return RemoteObject(self, self.number_in(body), due or word == self.entry)
+        if answer == "h" and word[0] != "=":
+            handle = self.number_in(body)
+            if word.split(".")[0].isidentifier() and not self.wants_objects(word):
+                self.outcome.end("wrong_answer", "returned an object of its own where the tests want plain data")
+            return RemoteObject(self, handle, due or word == self.entry)
         if answer == "p":
             self.outcome.end("wrong_answer", "returned a %s, which is not plain data" % self.decode(body, 1)[0])
         if answer == "b":
@@ -124,6 +129,11 @@ class Remote:
         if answer == "e":
             raise self.exception(body)
         self.broken("unknown answer")
+
+    def wants_objects(self, name):
+        if name not in self.objects_wanted:
+            self.objects_wanted[name] = uses_objects(self.tests, name, name == self.entry)
+        return self.objects_wanted[name]
 
     def number_in(self, body):
         number, = self.decode(body, 1)
@@ -180,6 +190,47 @@ def is_plain_step(ast, statement):
         if isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and not hasattr(builtins, node.func.id)):
             return False
     return True
+
+
+PLAIN_TYPES = (str, bytes, bytearray, list, tuple, dict, set, frozenset, int, float, complex, range, collections.deque,
+               collections.Counter, collections.OrderedDict, collections.defaultdict)
+
+
+def uses_objects(text, name, is_entry):
+    """Whether what a call of this name gives may be an object of a class of the program's: the tests ask for attributes that no
+    plain value has, and nowhere take the result itself for a number, a text, a container or a truth value. An object that stands
+    for plain data could say of itself whatever the tests want to hear."""
+    import ast
+    tree = ast.parse(text)
+    names = {name}
+    if is_entry:
+        names |= {a.arg for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) and f.name == "check" for a in f.args.args}
+    others = set(STANDARD_MODULES) | {"self"}  # names whose attributes say nothing about the program
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            others |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and root_name(ast, node.value.func) in others:
+            others |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    as_data = (ast.Compare, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Assert, ast.If, ast.While, ast.IfExp, ast.Subscript, ast.Starred,
+               ast.For, ast.comprehension, ast.FormattedValue)
+    asks_for = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and not node.attr.startswith("__") and root_name(ast, node) not in others:
+            asks_for.add(node.attr)
+        to_builtin = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and hasattr(builtins, node.func.id)
+        if (isinstance(node, as_data) or to_builtin) and any(
+                isinstance(child, ast.Call) and isinstance(child.func, ast.Name) and child.func.id in names
+                for child in ast.iter_child_nodes(node)):
+            return False
+    looks_like_a_class = name[:1].isupper() and bool(asks_for)
+    return looks_like_a_class or any(not any(hasattr(kind, attribute) for kind in PLAIN_TYPES) for attribute in asks_for)
+
+
+def root_name(ast, node):
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
 
 
 def handle_of(value):
@@ -287,12 +338,22 @@ def judge(error, job, raised):
             return "memory_limit" if name == "MemoryError" else "runtime_error", raised_reason(name, text)
     where = failed_line(error, job["tests"])
     if isinstance(error, AssertionError):
-        text = str(error)[:160]
+        text = text_of(error)
         return "wrong_answer", "assert failed" + (", " + where if where else "") + (" (%s)" % text if text else "")
     if isinstance(error, MemoryError):
         return "memory_limit", "the tests ran out of memory with what the program returned"
     return "wrong_answer", "the tests could not use the answer: %s: %s%s" % (
-        type(error).__name__, str(error)[:160], ", " + where if where else "")
+        type(error).__name__, text_of(error), ", " + where if where else "")
+
+
+def text_of(error):
+    """What an exception says; what the program has returned may be in it, and refuse to be printed."""
+    try:
+        return str(error)[:160]
+    except Ended:
+        raise
+    except BaseException:
+        return "(what it says cannot be printed)"
 
 
 def add_names(remote, names, wanted, simple):
@@ -355,12 +416,12 @@ def check_split(job, fd, outcome):
 
 def blame_tests(error, job, outcome, kinds, program_owes_names):
     """What fails before anything was asked of the program is the data's fault, but for a name that it was to define."""
-    name = re.search("name '(.*?)'", str(error)) if isinstance(error, NameError) else None
+    name = re.search("name '(.*?)'", text_of(error)) if isinstance(error, NameError) else None
     if name and program_owes_names and kinds.get(name[1]) == "missing":
         outcome.end("runtime_error", "the program defines no %s" % name[1])
     where = failed_line(error, job["tests"])
     raise DataError("the tests failed before they asked anything of the program: %s: %s%s" % (
-        type(error).__name__, str(error)[:160], ", " + where if where else "")) from None
+        type(error).__name__, text_of(error), ", " + where if where else "")) from None
 
 
 def check_inline(job, outcome):

@@ -9,6 +9,8 @@ It never holds a program or a test: those reach the forked process alone, as ope
                          "E<text>" the job's process could not be set up
                          "D" + struct "<qqqq": wait status, user and system microseconds, peak KiB: all is dead
 """
+import _sitebuiltins
+import builtins
 import ctypes
 import gc
 import importlib
@@ -96,6 +98,14 @@ def describe_failure(error):
     return "%s while its text was read" % type(error).__name__
 
 
+def same_in_every_job():
+    """What a job finds as if its interpreter had just started, and no different from the last job's."""
+    builtins.exit, builtins.quit = _sitebuiltins.Quitter("exit", "Ctrl-D"), _sitebuiltins.Quitter("quit", "Ctrl-D")
+    for name in ("random", "numpy.random"):
+        if name in sys.modules:
+            sys.modules[name].seed(0)
+
+
 def leave_no_traces():
     """The program finds a __main__ of its own, and none of our modules by name. Done before the fork: what the child does
     not touch is not copied for it."""
@@ -160,6 +170,7 @@ def main(isolation, readable, extra, packages):
     sys.dont_write_bytecode = True
     zygote = Zygote(int(isolation), ":".join(filter(None, (readable, packages))))
     warm_up(int(isolation))
+    same_in_every_job()
     leave_no_traces()
     gc.collect()
     gc.freeze()

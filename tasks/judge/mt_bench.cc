@@ -65,8 +65,9 @@ const JudgePrompt& prompt_of(const JudgeMaterial& material, const std::string& n
 }
 
 std::vector<std::string> turns_of(const Prompt& prompt) {
-  const auto turns = prompt.fields.find("turns");
-  if (turns == prompt.fields.end() || !turns->is_array() || turns->empty())
+  const Json fields = prompt.fields.json();
+  const auto turns = fields.find("turns");
+  if (turns == fields.end() || !turns->is_array() || turns->empty())
     throw_input(prompt.item_id, "has no list of turns, which its judge needs");
   std::vector<std::string> texts;
   for (const Json& turn : *turns) texts.push_back(turn.is_string() ? turn.get<std::string>() : dump_json(turn));
@@ -75,8 +76,9 @@ std::vector<std::string> turns_of(const Prompt& prompt) {
 
 // The reference answers of a question, where it has them.
 const std::vector<std::string>* references_of(const JudgeMaterial& material, const Prompt& prompt) {
-  const auto id = prompt.fields.find("question_id");
-  if (id == prompt.fields.end() || !id->is_number_integer()) return nullptr;
+  const Json fields = prompt.fields.json();
+  const auto id = fields.find("question_id");
+  if (id == fields.end() || !id->is_number_integer()) return nullptr;
   const auto found = material.references.find(id->get<int64_t>());
   return found == material.references.end() ? nullptr : &found->second;
 }

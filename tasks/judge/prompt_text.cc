@@ -50,8 +50,9 @@ std::vector<Message> judge_messages(const JudgePrompt& prompt, const PromptField
 }
 
 std::string judged_field(const Prompt& prompt, const std::string& name) {
-  const auto field = prompt.fields.find(name);
-  if (field == prompt.fields.end()) throw_input(prompt.item_id, "has no field \"" + name + "\", which its judge needs");
+  const Json fields = prompt.fields.json();
+  const auto field = fields.find(name);
+  if (field == fields.end()) throw_input(prompt.item_id, "has no field \"" + name + "\", which its judge needs");
   return python_text(*field);
 }
 

@@ -146,7 +146,7 @@ TEST_CASE("C3 asks for an answer after the passage and the question") {
   CHECK(prompts[0].choices == question["choice"].get<std::vector<std::string>>());
   CHECK(prompts[0].golds == std::vector<std::string>{text(question, "answer")});
   CHECK(prompts[0].delimiter.empty());
-  CHECK(prompts[0].fields["passage_id"] == first[2]);
+  CHECK(prompts[0].fields.json()["passage_id"] == first[2]);
 }
 
 TEST_CASE("CHID puts the text after the blank behind each idiom") {
@@ -306,7 +306,7 @@ TEST_CASE("MATH asks in Minerva's form, after four training problems that AGIEva
     answers[text(row, "problem")] = text(row, "answer");
   size_t known = 0;
   for (const Prompt& prompt : prompts) {
-    const auto answer = answers.find(prompt.fields["problem"]);
+    const auto answer = answers.find(prompt.fields.json()["problem"]);
     const std::string solution = text(prompt.fields, "solution");
     CAPTURE(prompt.item_id, prompt.golds[0]);
     if (answer != answers.end()) {

@@ -283,7 +283,7 @@ TEST_CASE("GSM8K's published solutions score as their authors scored them") {
   size_t judged = 0, agreed = 0;
   for (size_t i = 0; i < prompts.size(); ++i) {
     const Json row = parse_json(lines.at(i), "example_model_solutions.jsonl");
-    REQUIRE(row["question"] == prompts[i].fields["question"]);
+    REQUIRE(row["question"] == prompts[i].fields.json()["question"]);
     for (const char* model : {"6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification"}) {
       for (const Score& score : score_item(task, prompts[i], {generated(row[model]["solution"].get<std::string>())})) {
         if (score.filter != "solution-line") continue;
