@@ -130,6 +130,7 @@ class Server:
             return "v", self.names[word[1:]]
         if word[0] == "?":
             value = self.target(word[1:])
+            self.may_stay = True
             return "m" if callable(value) else "v", value
         target = OPERATORS[word[1:]] if word[0] == "!" else self.target(word)
         value = target(*args, **kwargs)

@@ -118,7 +118,7 @@ class Remote:
             return proxy(self, word[1:], due)
         if answer == "h" and word[0] != "=":
             handle = self.number_in(body)
-            if word.split(".")[0].isidentifier() and not self.wants_objects(word):
+            if word[0] != "!" and not self.wants_objects(word):
                 self.outcome.end("wrong_answer", "returned an object of its own where the tests want plain data")
             return RemoteObject(self, handle, due or word == self.entry)
         if answer == "p":
@@ -130,10 +130,11 @@ class Remote:
             raise self.exception(body)
         self.broken("unknown answer")
 
-    def wants_objects(self, name):
-        if name not in self.objects_wanted:
-            self.objects_wanted[name] = uses_objects(self.tests, name, name == self.entry)
-        return self.objects_wanted[name]
+    def wants_objects(self, word):
+        key = re.sub("[0-9]+", "0", word, count=1) if word[0] in "?0123456789" else word  # the same of any object
+        if key not in self.objects_wanted:
+            self.objects_wanted[key] = uses_objects(self.tests, word, word == self.entry)
+        return self.objects_wanted[key]
 
     def number_in(self, body):
         number, = self.decode(body, 1)
@@ -196,35 +197,71 @@ PLAIN_TYPES = (str, bytes, bytearray, list, tuple, dict, set, frozenset, int, fl
                collections.Counter, collections.OrderedDict, collections.defaultdict)
 
 
-def uses_objects(text, name, is_entry):
-    """Whether what a call of this name gives may be an object of a class of the program's: the tests ask for attributes that no
-    plain value has, and nowhere take the result itself for a number, a text, a container or a truth value. An object that stands
-    for plain data could say of itself whatever the tests want to hear."""
+def uses_objects(text, word, is_entry):
+    """Whether what comes back for this word may be an object of a class of the program's: the tests ask it for attributes that no
+    plain value has, or hand it back to the program, and nowhere take it as it comes for a number, a text, a container or a truth
+    value. An object that stands for plain data could say of itself whatever the tests want to hear."""
     import ast
     tree = ast.parse(text)
-    names = {name}
+    is_result = results_of(ast, tree, word, is_entry)
+    variables = set()
+
+    def bind(target, value):
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            for one, its_value in zip(target.elts, value.elts):
+                bind(one, its_value)
+        elif isinstance(target, ast.Name) and value is not None and is_result(value):
+            variables.add(target.id)
+
+    for node in ast.walk(tree):
+        for target in getattr(node, "targets", [getattr(node, "target", None)]):
+            bind(target, getattr(node, "value", None))
+    as_data = (ast.Compare, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Assert, ast.If, ast.While, ast.IfExp, ast.Subscript, ast.Starred,
+               ast.For, ast.comprehension, ast.FormattedValue)
+    functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    asked, to_function, handed_back = set(), False, False
+    for node in ast.walk(tree):
+        to_name = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        to_builtin = to_name and hasattr(builtins, node.func.id)
+        if (isinstance(node, as_data) or to_builtin) and any(map(is_result, ast.iter_child_nodes(node))):
+            return False
+        if isinstance(node, ast.Attribute) and (is_result(node.value) or isinstance(node.value, ast.Name) and node.value.id in variables):
+            asked.add(node.attr)
+        if isinstance(node, ast.Call) and any(is_result(arg) or isinstance(arg, ast.Name) and arg.id in variables for arg in node.args):
+            to_function = to_function or to_name and node.func.id in functions
+            of_a_result = isinstance(node.func, ast.Attribute) and root_name(ast, node.func) is None
+            handed_back = handed_back or of_a_result or to_name and not to_builtin and node.func.id not in functions
+    if to_function:  # which names it there is not followed
+        asked |= attributes_in(ast, tree)
+    if handed_back or asked and word[:1].isupper():
+        return True
+    return any(not any(hasattr(kind, name) for kind in PLAIN_TYPES) for name in asked)
+
+
+def results_of(ast, tree, word, is_entry):
+    """Tells whether a node of the tests is what comes back for the word: a call by a name or of a method, or an attribute."""
+    last = word.rpartition(".")[2]
+    if word[0] == "?":
+        called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        return lambda node: isinstance(node, ast.Attribute) and node.attr == last and id(node) not in called
+    if word[0].isdigit():
+        return lambda node: isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == last
+    names = {word}
     if is_entry:
         names |= {a.arg for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) and f.name == "check" for a in f.args.args}
-    others = set(STANDARD_MODULES) | {"self"}  # names whose attributes say nothing about the program
+    return lambda node: isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
+
+
+def attributes_in(ast, tree):
+    """Those that the tests ask for of anything but modules and what these have made."""
+    others = set(STANDARD_MODULES) | {"self"}
     for node in ast.walk(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             others |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and root_name(ast, node.value.func) in others:
             others |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    as_data = (ast.Compare, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Assert, ast.If, ast.While, ast.IfExp, ast.Subscript, ast.Starred,
-               ast.For, ast.comprehension, ast.FormattedValue)
-    asks_for = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and not node.attr.startswith("__") and root_name(ast, node) not in others:
-            asks_for.add(node.attr)
-        to_builtin = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and hasattr(builtins, node.func.id)
-        if (isinstance(node, as_data) or to_builtin) and any(
-                isinstance(child, ast.Call) and isinstance(child.func, ast.Name) and child.func.id in names
-                for child in ast.iter_child_nodes(node)):
-            return False
-    looks_like_a_class = name[:1].isupper() and bool(asks_for)
-    return looks_like_a_class or any(not any(hasattr(kind, attribute) for kind in PLAIN_TYPES) for attribute in asks_for)
+    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and root_name(ast, node) not in others}
 
 
 def root_name(ast, node):
@@ -246,8 +283,8 @@ def came_from_program(value, number):
 
 
 class RemoteObject:
-    """An instance that lives in the program's process. `due`: it came where plain data may be due, from the entry point or from
-    such an object: then what its own comparisons and truth value say is not asked, as they could say anything."""
+    """An instance that lives in the program's process. How it compares with plain data is not asked, as it could say anything;
+    nor is its truth value where it is `due`: it came from the entry point, or from such an object."""
 
     def __init__(self, remote, handle, due):
         self.__dict__.update(_remote=remote, _handle=handle, _due=due)
@@ -276,7 +313,9 @@ def forward_reversed(name):
 
 def decide(name):
     def method(self, *others):
-        if self.__dict__["_due"] and not any(type(other) is RemoteObject for other in others):
+        # Of the truth of an object that stays on its own the tests may ask: a list's end is None.
+        asks_itself = bool(others) or self.__dict__["_due"]
+        if asks_itself and not any(type(other) is RemoteObject for other in others):
             self.__dict__["_remote"].outcome.end(
                 "wrong_answer", "returned an object of its own where the tests want plain data; tests of a class that rest on "
                 "its own comparisons need inline mode")

@@ -307,7 +307,7 @@ TEST_CASE("MATH asks in Minerva's form, after four training problems that AGIEva
   size_t known = 0;
   for (const Prompt& prompt : prompts) {
     const auto answer = answers.find(prompt.fields.json()["problem"]);
-    const std::string solution = text(prompt.fields, "solution");
+    const std::string solution = text(prompt.fields.json(), "solution");
     CAPTURE(prompt.item_id, prompt.golds[0]);
     if (answer != answers.end()) {
       ++known;
@@ -328,7 +328,7 @@ TEST_CASE("DROP shows another question of the passage and names the type of the 
   const auto prompts = prompts_of(task, *root);
   REQUIRE(prompts.size() == 1000);
   std::map<std::string, std::vector<size_t>> passages;
-  for (size_t i = 0; i < prompts.size(); ++i) passages[text(prompts[i].fields, "passage")].push_back(i);
+  for (size_t i = 0; i < prompts.size(); ++i) passages[text(prompts[i].fields.json(), "passage")].push_back(i);
   CHECK(passages.size() == 405);
   size_t alone = 0, taken_apart = 0;
   for (const auto& [passage, questions] : passages) {
@@ -337,20 +337,21 @@ TEST_CASE("DROP shows another question of the passage and names the type of the 
       const Prompt& prompt = prompts[item];
       const std::string ask = " So according to above Passage, the answer is";
       auto question = [&](const Prompt& of) {
-        return "Q: " + text(of.fields, "question") + "\nA: The answer type is " + text(of.fields, "type") + "." + ask;
+        return "Q: " + text(of.fields.json(), "question") + "\nA: The answer type is " +
+               text(of.fields.json(), "type") + "." + ask;
       };
       std::string expected =
           "Passage: " + passage +
           "\n\nAnswer the following questions based on the above passage, please calculate carefully "
           "if calculation is necessary.\n";
       for (size_t other : questions) {
-        if (prompts[other].fields == prompt.fields) continue;
-        expected += question(prompts[other]) + " " + text(prompts[other].fields, "shown") + ".\n\n";
+        if (prompts[other].fields.json() == prompt.fields.json()) continue;
+        expected += question(prompts[other]) + " " + text(prompts[other].fields.json(), "shown") + ".\n\n";
         break;
       }
       expected += question(prompt);
       if (prompt.context != expected) FAIL(prompt.item_id << ": " << prompt.context);
-      if (scored(task, prompt, " " + text(prompt.fields, "shown") + ".") != kRight) ++taken_apart;
+      if (scored(task, prompt, " " + text(prompt.fields.json(), "shown") + ".") != kRight) ++taken_apart;
     }
   }
   CHECK(alone == 161);
@@ -370,12 +371,13 @@ TEST_CASE("AGIEval asks in its authors' wording") {
 
   const Task& lsat = task_of("agieval_lsat_ar");
   const auto reading = prompts_of(lsat, *root);
-  CHECK(starts_with(reading[0].context, text(reading[0].fields, "passage") + "Q: Which one of the following could be"));
+  CHECK(starts_with(reading[0].context,
+                    text(reading[0].fields.json(), "passage") + "Q: Which one of the following could be"));
   CHECK(ends_with(reading[0].context, "\nA: Among A through E, the answer is"));
   CHECK(scored(lsat, reading[0], " " + reading[0].golds[0] + ".") == kRight);
   CHECK(scored(lsat, reading[0], " none").first == Outcome::kUnparsed);
   std::set<std::string> passages;
-  for (const Prompt& prompt : reading) passages.insert(text(prompt.fields, lsat.cluster.c_str()));
+  for (const Prompt& prompt : reading) passages.insert(text(prompt.fields.json(), lsat.cluster.c_str()));
   CHECK(passages.size() == 40);
 
   const Task& law = task_of("agieval_jec_qa_kd");
