@@ -61,6 +61,7 @@ class PackedJson {
   PackedJson(std::initializer_list<Json> value) : PackedJson(Json(value)) {}
   Json json() const;  // null where nothing was packed
   std::string text() const { return text_.empty() ? "null" : text_; }
+  bool operator==(const PackedJson&) const = default;
 
  private:
   std::string text_;
