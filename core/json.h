@@ -58,7 +58,7 @@ class PackedJson {
  public:
   PackedJson() = default;
   PackedJson(const Json& value) : text_(value.is_null() ? "" : dump_json(value)) {}
-  PackedJson(std::initializer_list<Json> value) : PackedJson(Json(value)) {}
+  PackedJson(Json::initializer_list_t value) : PackedJson(Json(value)) {}
   Json json() const;  // null where nothing was packed
   std::string text() const { return text_.empty() ? "null" : text_; }
   bool operator==(const PackedJson&) const = default;
