@@ -120,14 +120,14 @@ std::optional<AuditGrades> grades_in(ResultsDb& db, const TaskRegistry& registry
     if (position >= scores.size() || scores[position].empty()) continue;
     const Score& score = scores[position].front();
     if (score.outcome == Outcome::kMissing) continue;
+    const Json fields = item.prompt.fields.json();
     auto column = [&](const std::string& name_of) {
-      const Json fields = item.prompt.fields.json();
       return name_of.empty() || !fields.contains(name_of) || !fields[name_of].is_string()
                  ? std::string()
                  : fields[name_of].get<std::string>();
     };
-    grades.push_back({score.item_id, score.value, column(spec.stratum), column(spec.date),
-                      cluster_of(*newest, item.prompt.fields.json())});
+    grades.push_back(
+        {score.item_id, score.value, column(spec.stratum), column(spec.date), cluster_of(*newest, item.prompt.fields)});
   }
   return grades;
 }
@@ -221,7 +221,7 @@ void add_answers(ResultsDb& db, int64_t run, const Task& form, AuditPart& part) 
     const Score& score = scores[position].front();
     if (score.outcome == Outcome::kMissing) continue;
     auto [id, order] = item_and_order(score.item_id);
-    const std::string name = base.key() + "/" + id, cluster = cluster_of(base, item.prompt.fields.json());
+    const std::string name = base.key() + "/" + id, cluster = cluster_of(base, item.prompt.fields);
     answers.push_back({name, order, static_cast<int>(item.prompt.choices.size()), score.value, score.extracted});
     if (!cluster.empty()) part.clusters[name] = base.key() + "/" + cluster;
     if (order == 0 && item.prompt.gold_index >= 0) part.gold_position[name] = item.prompt.gold_index;

@@ -82,8 +82,10 @@ std::string shown_note(const Task& task, const Json& settings, const TaskScores&
 
 }  // namespace
 
-std::string cluster_of(const Task& task, const Json& fields) {
-  if (task.cluster.empty() || !fields.is_object() || !fields.contains(task.cluster)) return "";
+std::string cluster_of(const Task& task, const PackedJson& packed) {
+  if (task.cluster.empty()) return "";
+  const Json fields = packed.json();
+  if (!fields.is_object() || !fields.contains(task.cluster)) return "";
   const Json& value = fields[task.cluster];
   const std::string text = value.is_string() ? value.get<std::string>() : dump_json(value);
   // Passages are long: their hash serves.
@@ -97,7 +99,7 @@ TaskScores score_task(const Task& task, const ItemSource& items) {
     const AnsweredItem item = items.at(i);
     out.by_position.push_back(task.program ? score_programs(task, *item.prompt, item.outcomes)
                                            : score_item(task, *item.prompt, item.responses));
-    const std::string cluster = task.cluster.empty() ? "" : cluster_of(task, item.prompt->fields.json());
+    const std::string cluster = cluster_of(task, item.prompt->fields);
     for (Score& score : out.by_position.back()) score.cluster = cluster;
     bool missing = false, too_long = false, truncated = false;
     for (const auto& response : item.responses) {

@@ -41,7 +41,7 @@ struct ItemSource {
 };
 
 // The label of an item's cluster, from the column that the task names; empty: none. `fields`: of its document.
-std::string cluster_of(const Task& task, const Json& fields);
+std::string cluster_of(const Task& task, const PackedJson& fields);
 
 TaskScores score_task(const Task& task, const ItemSource& items);
 
