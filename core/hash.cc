@@ -126,7 +126,7 @@ void Sha256::update(const void* bytes, size_t count) {
   block_fill_ = count;
 }
 
-std::array<uint8_t, 32> Sha256::finish() {
+Digest Sha256::finish() {
   uint64_t bits = total_bytes_ * 8;
   uint8_t end[64] = {0x80};
   update(end, 1);
@@ -135,16 +135,16 @@ std::array<uint8_t, 32> Sha256::finish() {
   uint8_t length[8];
   for (int i = 0; i < 8; ++i) length[i] = static_cast<uint8_t>(bits >> (56 - 8 * i));
   update(length, 8);
-  std::array<uint8_t, 32> digest;
-  for (int i = 0; i < 32; ++i) digest[i] = static_cast<uint8_t>(state_[i / 4] >> (24 - 8 * (i % 4)));
+  Digest digest;
+  for (int i = 0; i < 32; ++i) digest.bytes[i] = static_cast<uint8_t>(state_[i / 4] >> (24 - 8 * (i % 4)));
   return digest;
 }
 
-std::string Sha256::finish_hex() {
+std::string Digest::hex() const {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string text(64, '0');
   size_t at = 0;
-  for (uint8_t byte : finish()) {
+  for (uint8_t byte : bytes) {
     text[at++] = kDigits[byte >> 4];
     text[at++] = kDigits[byte & 15];
   }
@@ -154,7 +154,7 @@ std::string Sha256::finish_hex() {
 std::string sha256_hex(std::string_view text) {
   Sha256 sha;
   sha.update(text);
-  return sha.finish_hex();
+  return sha.finish().hex();
 }
 
 std::string sha256_file_hex(const std::string& path) {
@@ -164,7 +164,7 @@ std::string sha256_file_hex(const std::string& path) {
   std::string buffer(1 << 20, '\0');
   while (size_t got = std::fread(buffer.data(), 1, buffer.size(), file.get())) sha.update(buffer.data(), got);
   if (std::ferror(file.get())) throw_errno(path, "cannot read", errno);
-  return sha.finish_hex();
+  return sha.finish().hex();
 }
 
 FieldHash& FieldHash::add(std::string_view field) {
@@ -180,10 +180,6 @@ FieldHash& FieldHash::add_number(int64_t value) {
 
 FieldHash& FieldHash::add_real(double value) {
   return add(std::string_view(reinterpret_cast<const char*>(&value), sizeof value));
-}
-
-std::string FieldHash::hex() {
-  return sha_.finish_hex();
 }
 
 uint64_t stable_hash(uint64_t seed, std::string_view key) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -10,6 +11,13 @@
 
 namespace assay {
 
+// A SHA-256 value at rest: a third of the memory of its text.
+struct Digest {
+  std::array<uint8_t, 32> bytes{};
+  std::string hex() const;  // 64 lower-case hexadecimal digits
+  auto operator<=>(const Digest&) const = default;
+};
+
 // Streaming SHA-256 (FIPS 180-4). Not thread-safe; copyable, so a common prefix can be hashed once.
 class Sha256 {
  public:
@@ -17,9 +25,7 @@ class Sha256 {
   void update(const void* bytes, size_t count);
   void update(std::string_view text) { update(text.data(), text.size()); }
   // Ends the hash; the object may not be updated afterwards.
-  std::array<uint8_t, 32> finish();
-  // As finish, 64 lower-case hexadecimal digits.
-  std::string finish_hex();
+  Digest finish();
 
  private:
   std::array<uint32_t, 8> state_;
@@ -41,8 +47,9 @@ class FieldHash {
   FieldHash& add_number(int64_t value);
   // The bits of the value, so that -0.0 and 0.0 differ and no rounding enters.
   FieldHash& add_real(double value);
-  // 64 hexadecimal digits; ends the hash.
-  std::string hex();
+  // Both end the hash.
+  Digest digest() { return sha_.finish(); }
+  std::string hex() { return digest().hex(); }
 
  private:
   Sha256 sha_;

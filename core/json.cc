@@ -91,6 +91,12 @@ std::string dump_json(const Json& value, int indent) {
   return value.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
+PackedJson PackedJson::of_text(std::string text) {
+  PackedJson packed;
+  if (text != "null") packed.text_ = std::move(text);
+  return packed;
+}
+
 Json PackedJson::json() const {
   return text_.empty() ? Json() : Json::parse(text_);
 }

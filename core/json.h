@@ -59,6 +59,8 @@ class PackedJson {
   PackedJson() = default;
   PackedJson(const Json& value) : text_(value.is_null() ? "" : dump_json(value)) {}
   PackedJson(Json::initializer_list_t value) : PackedJson(Json(value)) {}
+  // As text() gave it.
+  static PackedJson of_text(std::string text);
   Json json() const;  // null where nothing was packed
   std::string text() const { return text_.empty() ? "null" : text_; }
   bool operator==(const PackedJson&) const = default;

@@ -61,7 +61,7 @@ const char* to_string(Outcome outcome) {
   ASSAY_ASSERT(false, "every outcome has a name");
 }
 
-std::string request_hash(const Request& request, const std::string& model_identity) {
+Digest request_hash(const Request& request, const std::string& model_identity) {
   FieldHash hash;
   hash.add("assay-request-1").add(model_identity).add(to_string(request.kind));
   hash.add_number(request.truncate_left);
@@ -69,9 +69,9 @@ std::string request_hash(const Request& request, const std::string& model_identi
     case RequestKind::kLoglikelihood:
       hash.add(request.context).add_number(static_cast<int64_t>(request.continuations.size()));
       for (const std::string& continuation : request.continuations) hash.add(continuation);
-      return hash.hex();
+      return hash.digest();
     case RequestKind::kRolling:
-      return hash.add(request.text).hex();
+      return hash.add(request.text).digest();
     case RequestKind::kGenerate:
       hash.add(request.context);
       break;
@@ -87,7 +87,7 @@ std::string request_hash(const Request& request, const std::string& model_identi
   hash.add_number(settings.top_k).add_number(settings.samples);
   // Greedy answers do not depend on the seed.
   hash.add_number(settings.temperature > 0 ? static_cast<int64_t>(settings.seed) : 0);
-  return hash.hex();
+  return hash.digest();
 }
 
 }  // namespace assay

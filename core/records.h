@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/hash.h"
 #include "core/json.h"
 
 namespace assay {
@@ -152,6 +153,6 @@ inline int chosen_of_pair(double pair) {
 
 // Identity of a request: hash over everything that can change its answer, and of nothing else.
 //   model_identity: BackendInfo::identity (weights, tokenizer, numerics)
-std::string request_hash(const Request& request, const std::string& model_identity);
+Digest request_hash(const Request& request, const std::string& model_identity);
 
 }  // namespace assay

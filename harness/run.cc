@@ -8,14 +8,13 @@
 #include <filesystem>
 #include <thread>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/text.h"
-#include "harness/chat.h"
 #include "harness/checkpoint_folder.h"
 #include "harness/progress.h"
+#include "harness/run_requests.h"
 #include "harness/scoring.h"
 #include "harness/stored_registry.h"
 #include "harness/version.h"
@@ -54,65 +53,48 @@ RunConfig with_task_files(RunConfig config) {
   return config;
 }
 
-// A task with all that will be asked for it.
-struct PreparedTask {
-  const Task* task = nullptr;
-  std::vector<PreparedItem> items;
-  std::vector<std::vector<std::string>> hashes;  // [item][part]; never changed once they are there
-};
-
-// By request hash: the texts in PreparedTask::hashes.
-using Answers = std::unordered_map<std::string_view, Response>;
-
-// Every hash once, in order, less those whose answer is known.
-struct OpenRequests {
-  std::vector<Request> requests;
-  std::vector<const std::string*> hashes;
-};
-
 // Runs programs as their texts come, where there are cores that the model leaves free.
 class EarlyExecution {
  public:
-  EarlyExecution(ProgramExecution& execution, const std::vector<PreparedTask>& tasks) : execution_(execution) {
-    for (const PreparedTask& prepared : tasks) {
-      if (!prepared.task->program) continue;
-      for (size_t i = 0; i < prepared.items.size(); ++i) {
-        askers_.emplace(prepared.hashes[i].front(), Asker{prepared.task, &prepared.items[i].prompt});
-      }
+  EarlyExecution(ProgramExecution& execution, const RunRequests& asked) : execution_(execution), asked_(asked) {
+    for (size_t task = 0; task < asked.tasks(); ++task) {
+      if (!asked.prepared(task).task->program) continue;
+      for (size_t item = 0; item < asked.prepared(task).prompts.size(); ++item)
+        askers_.emplace(asked.numbers_of(task, item).front(), Asker{task, item});
     }
   }
-  void start(const std::string& hash, const Response& response) {
-    auto [asker, end] = askers_.equal_range(hash);
+  void start(uint32_t number, const Response& response) {
+    auto [asker, end] = askers_.equal_range(number);
     for (; asker != end; ++asker) {
-      execution_.prefetch(make_programs(*asker->second.task, *asker->second.prompt, {response}));
+      const PreparedTask& prepared = asked_.prepared(asker->second.task);
+      execution_.prefetch(make_programs(*prepared.task, prepared.prompts.at(asker->second.item), {response}));
     }
   }
 
  private:
   struct Asker {
-    const Task* task;
-    const Prompt* prompt;
+    size_t task, item;
   };
   ProgramExecution& execution_;
-  std::unordered_multimap<std::string, Asker> askers_;  // by request hash
+  const RunRequests& asked_;
+  std::unordered_multimap<uint32_t, Asker> askers_;  // by number of the request
 };
 
 // Passes responses on to the database and keeps them for the scores. A request that is answered is let go: what a run
 // holds does not grow with its answers.
 class RecordingSink : public ResponseSink {
  public:
-  RecordingSink(ResultsDb& db, OpenRequests& open, Answers& answers, ProgressLine& line, EarlyExecution* early,
+  RecordingSink(ResultsDb& db, RunRequests& asked, RunRequests::Open& open, ProgressLine& line, EarlyExecution* early,
                 bool bought)
-      : db_(db), open_(open), answers_(answers), line_(line), early_(early), bought_(bought) {}
+      : db_(db), asked_(asked), open_(open), line_(line), early_(early), bought_(bought) {}
 
   void deliver(size_t index, Response response) override {
-    ASSAY_ASSERT(index < open_.hashes.size(), "a backend answers only what it was asked");
-    const std::string& hash = *open_.hashes[index];
+    ASSAY_ASSERT(index < open_.numbers.size(), "a backend answers only what it was asked");
+    const uint32_t number = open_.numbers[index];
     line_.add(open_.requests[index]);
-    db_.store_response(hash, response, bought_);
-    if (early_) early_->start(hash, response);
-    bool added = answers_.emplace(hash, std::move(response)).second;
-    ASSAY_ASSERT(added, "a backend answers a request once");
+    if (early_) early_->start(number, response);
+    asked_.answer(number, response);
+    db_.store_response(asked_.hash(number).hex(), std::move(response), bought_);
     let_go(open_.requests[index]);
   }
   void progress(const RunStats& stats) override { line_.update(stats); }
@@ -126,8 +108,8 @@ class RecordingSink : public ResponseSink {
   }
 
   ResultsDb& db_;
-  OpenRequests& open_;
-  Answers& answers_;
+  RunRequests& asked_;
+  RunRequests::Open& open_;
   ProgressLine& line_;
   EarlyExecution* early_;  // may be null
   bool bought_;
@@ -148,42 +130,21 @@ int spare_cores(const RunConfig& config) {
   return config.backend.threads > 0 ? cores - config.backend.threads : 0;
 }
 
-Execution prepare_execution(const RunConfig& config, const std::vector<PreparedTask>& tasks) {
+Execution prepare_execution(const RunConfig& config, const RunRequests& asked) {
   Execution out;
-  if (std::none_of(tasks.begin(), tasks.end(), [](const PreparedTask& one) { return one.task->program.has_value(); })) {
-    return out;
-  }
+  bool any = false;
+  for (size_t task = 0; task < asked.tasks(); ++task) any |= asked.prepared(task).task->program.has_value();
+  if (!any) return out;
   const int spare = spare_cores(config);
   out.sandbox = std::make_unique<Sandbox>(config.sandbox.options(std::max(0, spare)));
   announce(out.sandbox->state());
   out.programs = std::make_unique<ProgramExecution>(*out.sandbox);
-  if (spare > 0) out.early = std::make_unique<EarlyExecution>(*out.programs, tasks);
+  if (spare > 0) out.early = std::make_unique<EarlyExecution>(*out.programs, asked);
   std::fprintf(
       stderr, "programs run %s, %d at once\n",
       spare > 0 ? "while the model answers, on cores that it does not use" : "after the model, which uses every core",
       out.sandbox->slots());
   return out;
-}
-
-void check_capabilities(const Backend& backend, const std::vector<PreparedTask>& tasks) {
-  const BackendInfo& info = backend.info();
-  for (const PreparedTask& prepared : tasks) {
-    for (const PreparedItem& item : prepared.items) {
-      for (const Request& request : item.requests) {
-        bool able = request.kind == RequestKind::kLoglikelihood ? info.loglikelihood
-                    : request.kind == RequestKind::kRolling     ? info.rolling
-                                                                : info.generate;
-        if (!able) {
-          throw_input(prepared.task->key(),
-                      fmt::format("needs {} requests, which the backend \"{}\" cannot answer", to_string(request.kind),
-                                  info.name),
-                      request.kind == RequestKind::kLoglikelihood
-                          ? "it gives no log-probabilities of prompts, or wrong ones; a local checkpoint does"
-                          : "");
-        }
-      }
-    }
-  }
 }
 
 // What turns messages into prompts; nothing where prompts are plain, or the backend takes messages as they are.
@@ -206,23 +167,6 @@ std::optional<ChatRenderer> make_renderer(const RunConfig& config, const Backend
   return ChatRenderer(*info.chat_template, info.label + " chat template", info.special_tokens);
 }
 
-void apply_chat_template(const ChatRenderer& renderer, std::vector<PreparedTask>& tasks) {
-  bool folded = false;
-  for (PreparedTask& prepared : tasks) {
-    for (PreparedItem& item : prepared.items) folded = render_chat(item.requests, renderer) || folded;
-  }
-  if (folded) std::fprintf(stderr, "%s\n", kFoldedNote);
-}
-
-void hash_requests(std::vector<PreparedTask>& tasks, const std::string& model_identity) {
-  for (PreparedTask& prepared : tasks) {
-    for (const PreparedItem& item : prepared.items) {
-      std::vector<std::string>& hashes = prepared.hashes.emplace_back();
-      for (const Request& request : item.requests) hashes.push_back(request_hash(request, model_identity));
-    }
-  }
-}
-
 Json settings_json(const RunConfig& config) {
   std::vector<std::string> include;  // as they can be found again from another folder
   for (const std::string& folder : config.places.include) include.push_back(stored_path(folder));
@@ -242,7 +186,7 @@ Json settings_json(const RunConfig& config) {
 }
 
 RunRecord run_record(const RunConfig& config, const BackendInfo& info, const std::vector<TaskRecord>& records,
-                     const std::vector<PreparedTask>& tasks) {
+                     const RunRequests& asked) {
   RunRecord run;
   CheckpointRecord& checkpoint = run.checkpoint;
   checkpoint.identity = info.identity;
@@ -257,45 +201,41 @@ RunRecord run_record(const RunConfig& config, const BackendInfo& info, const std
   FieldHash key;
   key.add(info.identity).add(checkpoint.label);
   for (const TaskRecord& record : records) key.add(record.task).add(record.convention).add_number(record.depth);
-  for (const PreparedTask& prepared : tasks) {
+  for (size_t task = 0; task < asked.tasks(); ++task) {
+    const PreparedTask& prepared = asked.prepared(task);
     key.add(prepared.task->key());
-    for (const auto& hashes : prepared.hashes) {
-      for (const std::string& hash : hashes) key.add(hash);
+    for (size_t item = 0; item < prepared.prompts.size(); ++item) {
+      for (const Digest& hash : asked.hashes_of(task, item)) key.add(hash.hex());
     }
-    for (const PreparedItem& item : prepared.items) {
-      for (const std::string& turn : item.prompt.next_turns) key.add(turn);
+    for (size_t item = 0; asked.is_conversation(task) && item < prepared.prompts.size(); ++item) {
+      for (const std::string& turn : prepared.prompts.at(item).next_turns) key.add(turn);
     }
   }
   run.run_key = key.hex();
   return run;
 }
 
-std::string definition_hash(const PreparedTask& prepared) {
-  FieldHash hash;
-  hash.add(prepared.task->key()).add_number(prepared.task->version);
-  for (const PreparedItem& item : prepared.items) {
-    for (const Request& request : item.requests) hash.add(request_hash(request, ""));
-    for (const std::string& turn : item.prompt.next_turns) hash.add(turn);
-  }
-  return hash.hex();
-}
-
 // `turns_only`: again, after a turn: only what has more than one.
-void store_plan(ResultsDb& db, int64_t run, std::vector<TaskRecord>& records, const std::vector<PreparedTask>& tasks,
+void store_plan(ResultsDb& db, int64_t run, std::vector<TaskRecord>& records, const RunRequests& asked,
                 bool turns_only) {
+  std::unordered_map<std::string, size_t> places;  // of the tasks that are asked
+  for (size_t task = 0; task < asked.tasks(); ++task) places.emplace(asked.prepared(task).task->key(), task);
   for (TaskRecord& record : records) {
-    auto same = [&](const PreparedTask& prepared) {
-      return !record.is_group && prepared.task->key() == record.task + "@" + record.convention;
-    };
-    auto prepared = std::find_if(tasks.begin(), tasks.end(), same);
-    const bool has_items = prepared != tasks.end();
-    if (turns_only && (!has_items || prepared->task->next_turns.empty())) continue;
-    if (has_items) record.definition = definition_hash(*prepared);
+    const auto place = record.is_group ? places.end() : places.find(record.task + "@" + record.convention);
+    const bool has_items = place != places.end();
+    if (turns_only && (!has_items || !asked.is_conversation(place->second))) continue;
+    if (has_items) record.definition = asked.definition(place->second);
     db.put_task(run, record);
     if (!has_items) continue;
-    db.put_items(run, record, prepared->items.size(), [&](size_t i) {
-      const PreparedItem& item = prepared->items[i];
-      return ItemView{static_cast<int64_t>(i), &item.prompt, item.requests, prepared->hashes[i]};
+    const size_t task = place->second;
+    const PromptStore& prompts = asked.prepared(task).prompts;
+    Prompt prompt;
+    std::vector<std::string> hashes;
+    db.put_items(run, record, prompts.size(), [&](size_t item) {
+      prompt = prompts.at(item);
+      hashes.clear();
+      for (const Digest& hash : asked.hashes_of(task, item)) hashes.push_back(hash.hex());
+      return ItemView{static_cast<int64_t>(item), &prompt, asked.requests_of(task, item), hashes};
     });
   }
 }
@@ -304,39 +244,8 @@ void store_plan(ResultsDb& db, int64_t run, std::vector<TaskRecord>& records, co
 void drop_stored_texts(std::vector<PreparedTask>& tasks) {
   for (PreparedTask& prepared : tasks) {
     const Task& task = *prepared.task;
-    if (task.output_type != OutputType::kMultipleChoice || !task.cluster.empty()) continue;
-    for (PreparedItem& item : prepared.items) {
-      item.prompt.context = std::string();
-      item.prompt.messages = std::vector<Message>();
-      item.prompt.fields = {};
-    }
+    if (task.output_type == OutputType::kMultipleChoice && task.cluster.empty()) prepared.prompts.drop_texts();
   }
-}
-
-// Adds the next turn of every conversation whose turns so far are answered. False when there was none.
-bool add_next_turns(std::vector<PreparedTask>& tasks, const Answers& answers, bool chat,
-                    const std::optional<ChatRenderer>& renderer, const std::string& identity) {
-  bool added = false;
-  for (PreparedTask& prepared : tasks) {
-    for (size_t i = 0; i < prepared.items.size(); ++i) {
-      PreparedItem& item = prepared.items[i];
-      std::vector<std::string>& hashes = prepared.hashes[i];
-      if (hashes.size() > item.prompt.next_turns.size()) continue;
-      std::vector<std::string> texts;
-      for (const std::string& hash : hashes) {
-        const auto found = answers.find(hash);
-        if (found == answers.end() || found->second.texts.empty()) break;
-        texts.push_back(found->second.texts.front().text);
-      }
-      if (texts.size() < hashes.size()) continue;
-      std::vector<Request> next = {make_next_turn(*prepared.task, item.prompt, item.requests, texts, chat)};
-      if (renderer) render_chat(next, *renderer);
-      hashes.push_back(request_hash(next.front(), identity));
-      item.requests.push_back(std::move(next.front()));
-      added = true;
-    }
-  }
-  return added;
 }
 
 void add_stats(RunStats& sum, const RunStats& more) {
@@ -355,57 +264,17 @@ void add_stats(RunStats& sum, const RunStats& more) {
   if (sum.first_failure.empty()) sum.first_failure = more.first_failure;
 }
 
-// Requests after which no other turn comes are taken out of the tasks: nothing else asks for them.
-OpenRequests open_requests(std::vector<PreparedTask>& tasks, const Answers& known) {
-  size_t most = 0;
-  for (const PreparedTask& prepared : tasks) {
-    for (const auto& hashes : prepared.hashes) most += hashes.size();
-  }
-  OpenRequests open;
-  open.requests.reserve(most), open.hashes.reserve(most);
-  std::unordered_set<std::string_view> seen(most);
-  for (PreparedTask& prepared : tasks) {
-    const bool last = prepared.task->next_turns.empty();
-    for (size_t i = 0; i < prepared.items.size(); ++i) {
-      if (prepared.items[i].requests.empty()) continue;  // asked before
-      for (size_t part = 0; part < prepared.hashes[i].size(); ++part) {
-        const std::string& hash = prepared.hashes[i][part];
-        if (known.count(hash) || !seen.insert(hash).second) continue;
-        Request& request = prepared.items[i].requests[part];
-        open.requests.push_back(last ? std::move(request) : request);
-        open.hashes.push_back(&hash);
-      }
-      if (last) prepared.items[i].requests = std::vector<Request>();
-    }
-  }
-  return open;
-}
-
-// Adds what the database knows.
-void add_known(ResultsDb& db, const std::vector<PreparedTask>& tasks, Answers& answers) {
-  std::vector<std::string_view> unknown;
-  for (const PreparedTask& prepared : tasks) {
-    for (const auto& hashes : prepared.hashes) {
-      for (const std::string& hash : hashes) {
-        if (!answers.count(hash)) unknown.push_back(hash);
-      }
-    }
-  }
-  for (auto& [place, response] : db.known_among(unknown)) answers.emplace(unknown[place], std::move(response));
-}
-
 // The items of one task with what was answered.
-std::optional<ItemSource> answered_items(const std::vector<PreparedTask>& tasks, const Task& task,
-                                         const Answers& answers) {
-  for (const PreparedTask& prepared : tasks) {
+std::optional<ItemSource> answered_items(const RunRequests& asked, const Task& task) {
+  for (size_t place = 0; place < asked.tasks(); ++place) {
+    const PreparedTask& prepared = asked.prepared(place);
     if (prepared.task != &task) continue;
-    return ItemSource{prepared.items.size(), [&prepared, &answers](size_t i) {
-                        AnsweredItem item{&prepared.items[i].prompt, {}, {}};
-                        for (const std::string& hash : prepared.hashes[i]) {
-                          const auto found = answers.find(hash);
-                          const bool answered =
-                              found != answers.end() && found->second.status != ResponseStatus::kFailed;
-                          item.responses.push_back(answered ? std::optional(found->second) : std::nullopt);
+    return ItemSource{prepared.prompts.size(), [&asked, &prepared, place](size_t i) {
+                        AnsweredItem item{prepared.prompts.at(i), {}, {}};
+                        for (const uint32_t number : asked.numbers_of(place, i)) {
+                          std::optional<Response> answer = asked.answer_of(number);
+                          if (answer && answer->status == ResponseStatus::kFailed) answer.reset();
+                          item.responses.push_back(std::move(answer));
                         }
                         return item;
                       }};
@@ -428,42 +297,54 @@ Json stats_json(const RunStats& stats) {
           {"events", stats.events}};
 }
 
+void prepare_prompts(const Task& task, const RunConfig& config, const std::function<void(Prompt)>& prompt) {
+  const DataRoot root{config.places.data, config.places.texts};
+  const bool is_form = task.form_of != nullptr;  // several documents a row: the limit counts rows
+  const bool no_shots = is_form && task.fewshot.split == task.test_split;
+
+  PromptOptions options;
+  options.num_fewshot = no_shots ? 0 : shots_of(task, config.num_fewshot);
+  options.seed = config.seed;
+  options.chat = config.chat_template;
+  if (!config.system_prompt_file.empty()) options.system_prompt = read_file(config.system_prompt_file);
+
+  const bool needs_pool = *options.num_fewshot > 0 && task.fewshot.samples.empty();
+  const bool same_split = needs_pool && task.fewshot.split == task.test_split;
+  std::vector<Document> pool;
+  if (needs_pool) pool = load_documents(task, task.fewshot.split, root);
+
+  PromptRenderer renderer(task, pool, options);
+  const JudgeProtocol* judge = task.judge.empty() ? nullptr : find_judge_protocol(task.judge);
+  const auto render = [&](const Document& document) {
+    Prompt made = renderer.render(document);
+    if (judge) judge->check(made);
+    prompt(std::move(made));
+  };
+  if (same_split) {
+    const size_t limit = config.limit > 0 && !is_form ? static_cast<size_t>(config.limit) : pool.size();
+    for (size_t i = 0; i < std::min(limit, pool.size()); ++i) render(pool[i]);
+  } else {
+    each_document(task, task.test_split, root, config.limit, render);
+  }
+}
+
+RequestOptions request_options(const RunConfig& config) {
+  RequestOptions options;
+  options.seed = config.seed;
+  options.samples = config.samples;
+  options.temperature = config.temperature;
+  options.chat = config.chat_template;
+  return options;
+}
+
 }  // namespace
 
 std::vector<PreparedItem> prepare_items(const Task& task, const RunConfig& config) {
-  const DataRoot root{config.places.data, config.places.texts};
-  const bool is_form = task.form_of != nullptr;  // several documents a row: the limit counts rows
-  std::vector<Document> documents = load_documents(task, task.test_split, root, is_form ? config.limit : 0);
-  const bool no_shots = is_form && task.fewshot.split == task.test_split;
-  const int shots = no_shots ? 0 : shots_of(task, config.num_fewshot);
-  std::vector<Document> pool;
-  const bool needs_pool = shots > 0 && task.fewshot.samples.empty();
-  if (needs_pool && task.fewshot.split != task.test_split) pool = load_documents(task, task.fewshot.split, root);
-
-  PromptOptions prompt_options;
-  prompt_options.num_fewshot = shots;
-  prompt_options.seed = config.seed;
-  prompt_options.limit = is_form ? 0 : config.limit;
-  prompt_options.chat = config.chat_template;
-  if (!config.system_prompt_file.empty()) prompt_options.system_prompt = read_file(config.system_prompt_file);
-  const bool same_split = needs_pool && task.fewshot.split == task.test_split;
-  if (same_split) pool = documents;
-  std::vector<Prompt> prompts = render_prompts(task, std::move(documents), pool, prompt_options);
-  if (!task.judge.empty()) {
-    for (const Prompt& prompt : prompts) find_judge_protocol(task.judge)->check(prompt);
-  }
-
-  RequestOptions request_options;
-  request_options.seed = config.seed;
-  request_options.samples = config.samples;
-  request_options.temperature = config.temperature;
-  request_options.chat = config.chat_template;
   std::vector<PreparedItem> items;
-  items.reserve(prompts.size());
-  for (Prompt& prompt : prompts) {
-    std::vector<Request> requests = make_requests(task, prompt, request_options);
+  prepare_prompts(task, config, [&](Prompt prompt) {
+    std::vector<Request> requests = make_requests(task, prompt, request_options(config));
     items.push_back({std::move(prompt), std::move(requests)});
-  }
+  });
   return items;
 }
 
@@ -473,7 +354,7 @@ struct CheckpointSeries::State {
   TaskRegistry registry;
   TaskSelection selection;  // points into the registry
   std::vector<TaskRecord> records;
-  std::vector<PreparedTask> tasks;  // as before any checkpoint: requests without hashes
+  std::vector<PreparedTask> tasks;  // their prompts: requests are made for each checkpoint
   std::unique_ptr<ResultsDb> db;
   std::unique_ptr<Backend> backend;  // of the last checkpoint
   bool many = true;                  // more than one checkpoint may come
@@ -499,8 +380,15 @@ CheckpointSeries::CheckpointSeries(const RunConfig& config) : state_(std::make_u
   s.selection = select_tasks(s.registry, s.config.tasks);
   s.records = task_records(s.selection, s.registry, s.config.num_fewshot);
 
-  // Documents, prompts, requests.
-  for (const Task* task : s.selection.tasks) s.tasks.push_back({task, prepare_items(*task, s.config), {}});
+  // Documents, prompts. One request is made of each task, for what may be wrong with it.
+  for (const Task* task : s.selection.tasks) {
+    PreparedTask& prepared = s.tasks.emplace_back();
+    prepared.task = task;
+    prepare_prompts(*task, s.config, [&](const Prompt& prompt) {
+      if (prepared.prompts.size() == 0) make_requests(*task, prompt, request_options(s.config));
+      prepared.prompts.add(prompt);
+    });
+  }
 
   // The database is opened before any weights are read: a wrong path costs nothing.
   s.db = ResultsDb::open(s.config.places.db, ResultsDb::Mode::kReadWrite);
@@ -523,52 +411,52 @@ RunOutcome CheckpointSeries::score(const std::string& model, const std::string& 
   RunOutcome outcome;
   RunConfig config = s.config;
   config.model = model, config.name = name;
-  std::vector<PreparedTask> tasks = s.many ? s.tasks : std::move(s.tasks);
   std::optional<ChatRenderer> renderer;
+  std::optional<RunRequests> requests;
+  Clock::time_point begin;
   try {
     s.open(model);
-    if (auto made = make_renderer(config, *s.backend, tasks)) renderer.emplace(std::move(*made));
-    check_capabilities(*s.backend, tasks);
-    if (renderer) apply_chat_template(*renderer, tasks);
+    begin = Clock::now();
+    if (auto made = make_renderer(config, *s.backend, s.tasks)) renderer.emplace(std::move(*made));
+    // Prompts -> requests.
+    requests.emplace(s.tasks, request_options(config), s.backend->info(), renderer ? &*renderer : nullptr);
+    if (requests->folded()) std::fprintf(stderr, "%s\n", kFoldedNote);
   } catch (const Error& error) {
     s.backend.reset();
     outcome.broken = error;
     return outcome;
   }
-  const auto begin = Clock::now();
+  RunRequests& asked = *requests;
   Backend& backend = *s.backend;
   ResultsDb& db = *s.db;
-  hash_requests(tasks, backend.info().identity);
-  const int64_t run_id = db.begin_run(run_record(config, backend.info(), s.records, tasks));
-  store_plan(db, run_id, s.records, tasks, false);
-  drop_stored_texts(tasks);
+  const int64_t run_id = db.begin_run(run_record(config, backend.info(), s.records, asked));
+  store_plan(db, run_id, s.records, asked, false);
+  if (!s.many) drop_stored_texts(s.tasks);
 
-  Execution execution = prepare_execution(config, tasks);
-
-  // Known answers are not asked again.
-  Answers answers;
-  add_known(db, tasks, answers);
+  // Backend and responses. Known answers are not asked again.
+  const RunRequests::Known known = [&](size_t count, const std::function<std::string(size_t)>& hash) {
+    return db.known_among(count, hash);
+  };
+  RunRequests::Open open = asked.open(known);
+  Execution execution = prepare_execution(config, asked);
   outcome.prepare_seconds = seconds_since(begin);
-
-  // Backend and responses. A conversation's next turn holds the answer to the one before, so turns come one by one.
   outcome.run = run_id;
   while (!cancelled) {
-    OpenRequests open = open_requests(tasks, answers);
     if (!open.requests.empty()) {
-      answers.reserve(answers.size() + open.requests.size());
-      ProgressLine line(open.requests, static_cast<int64_t>(answers.size()));
-      RecordingSink sink(db, open, answers, line, execution.early.get(), backend.info().bought);
+      ProgressLine line(open.requests, static_cast<int64_t>(asked.answered()));
+      RecordingSink sink(db, asked, open, line, execution.early.get(), backend.info().bought);
       add_stats(outcome.stats, backend.answer(open.requests, sink, cancelled));
       line.finish();
     }
-    if (!add_next_turns(tasks, answers, config.chat_template, renderer, backend.info().identity)) break;
-    store_plan(db, run_id, s.records, tasks, true);
-    add_known(db, tasks, answers);
+    open = {};
+    if (!asked.add_next_turns()) break;
+    store_plan(db, run_id, s.records, asked, true);
+    open = asked.open(known);
   }
   db.flush();
   outcome.prepare_seconds += outcome.stats.plan_seconds;
 
-  const ItemsInMemory in_memory = [&](const Task& task) { return answered_items(tasks, task, answers); };
+  const ItemsInMemory in_memory = [&](const Task& task) { return answered_items(asked, task); };
 
   // Extraction, scores, results.
   for (const StoredRun& stored : db.find_runs(std::to_string(run_id))) {

@@ -52,7 +52,7 @@ std::vector<std::vector<Score>> by_metric(const std::vector<std::vector<Score>>&
 void run_programs(const Task& task, std::vector<AnsweredItem>& items, ProgramExecution& execution,
                   const std::atomic<bool>& cancelled) {
   std::vector<std::vector<std::optional<ProgramJob>>> jobs;
-  for (const AnsweredItem& item : items) jobs.push_back(make_programs(task, *item.prompt, item.responses));
+  for (const AnsweredItem& item : items) jobs.push_back(make_programs(task, item.prompt, item.responses));
   for (const auto& of_item : jobs) execution.prefetch(of_item);
   for (size_t i = 0; i < items.size(); ++i) items[i].outcomes = execution.run(jobs[i], cancelled);
 }
@@ -97,9 +97,9 @@ TaskScores score_task(const Task& task, const ItemSource& items) {
   out.by_position.reserve(items.count);
   for (size_t i = 0; i < items.count; ++i) {
     const AnsweredItem item = items.at(i);
-    out.by_position.push_back(task.program ? score_programs(task, *item.prompt, item.outcomes)
-                                           : score_item(task, *item.prompt, item.responses));
-    const std::string cluster = cluster_of(task, item.prompt->fields);
+    out.by_position.push_back(task.program ? score_programs(task, item.prompt, item.outcomes)
+                                           : score_item(task, item.prompt, item.responses));
+    const std::string cluster = cluster_of(task, item.prompt.fields);
     for (Score& score : out.by_position.back()) score.cluster = cluster;
     bool missing = false, too_long = false, truncated = false;
     for (const auto& response : item.responses) {
@@ -281,7 +281,7 @@ int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry
     if (!source) {
       stored = db.items_of(run.id, record.task, record.convention);
       source = ItemSource{stored.size(), [&stored](size_t i) {
-                            return AnsweredItem{&stored[i].prompt, stored[i].responses, {}};
+                            return AnsweredItem{stored[i].prompt, stored[i].responses, {}};
                           }};
     }
     std::vector<AnsweredItem> items;

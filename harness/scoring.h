@@ -18,7 +18,7 @@ namespace assay {
 
 // An item with what came back for it; `responses` in order of part.
 struct AnsweredItem {
-  const Prompt* prompt = nullptr;  // not owned
+  Prompt prompt;
   std::vector<std::optional<Response>> responses;
   std::vector<std::optional<ProgramOutcome>> outcomes;  // tasks with programs: one a sample
 };

@@ -22,6 +22,7 @@ namespace {
 
 constexpr auto kFlushInterval = std::chrono::milliseconds(400);
 constexpr size_t kFlushCount = 16384;            // responses: bounds the length of one transaction
+constexpr size_t kMostQueued = 2 * kFlushCount;
 constexpr size_t kFlushBytes = size_t{8} << 20;  // texts among them: bounds memory
 constexpr int kBusyTimeoutMs = 30000;
 constexpr int kApplicationId = 0x41535359;  // "ASSY", in the file's header
@@ -244,6 +245,7 @@ struct ResultsDb::Implementation {
         batch.swap(queue_);
         queue_bytes_ = 0;
         writing_ = true;
+        queue_changed_.notify_all();  // there is room again
         lock.unlock();
         std::exception_ptr problem;
         try {
@@ -264,10 +266,13 @@ struct ResultsDb::Implementation {
   bool is_queue_full() const { return queue_.size() >= kFlushCount || queue_bytes_ >= kFlushBytes; }
 
   // In order of hash, so that responses that lie on one page of the file are written together.
-  void write_responses(std::vector<std::pair<std::string, Response>>& batch) {
-    std::stable_sort(batch.begin(), batch.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  void write_responses(const std::vector<std::pair<std::string, Response>>& batch) {
+    std::vector<const std::pair<std::string, Response>*> order;
+    for (const auto& one : batch) order.push_back(&one);
+    std::stable_sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->first < b->first; });
     Transaction transaction(main_);
-    for (const auto& [hash, response] : batch) {
+    for (const auto* one : order) {
+      const auto& [hash, response] = *one;
       Query(main_, "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?)")
           .bind(hash)
           .bind(to_string(response.status))
@@ -363,7 +368,7 @@ std::unique_ptr<ResultsDb> ResultsDb::open(const std::string& path, Mode mode) {
     main.execute("PRAGMA synchronous = FULL");
     // Items, responses and indices are keyed by hashes: what is written lies all over the file, so it should stay in
     // memory until it is written, and be moved from the log into the file less often.
-    main.execute("PRAGMA cache_size = -65536");  // KiB
+    main.execute("PRAGMA cache_size = -32768");  // KiB
     main.execute("PRAGMA wal_autocheckpoint = 8192");
     main.execute("PRAGMA foreign_keys = ON");
     implementation->migrate();
@@ -477,31 +482,34 @@ void ResultsDb::put_items(int64_t run, const TaskRecord& task, size_t count,
 
 std::unordered_map<std::string, Response> ResultsDb::known_responses(const std::vector<std::string>& hashes) {
   std::unordered_map<std::string, Response> known;
-  const std::vector<std::string_view> views(hashes.begin(), hashes.end());
-  for (auto& [place, response] : known_among(views)) known.emplace(hashes[place], std::move(response));
+  const auto hash_at = [&](size_t i) { return hashes[i]; };
+  for (auto& [place, response] : known_among(hashes.size(), hash_at)) known.emplace(hashes[place], std::move(response));
   return known;
 }
 
-std::vector<std::pair<size_t, Response>> ResultsDb::known_among(const std::vector<std::string_view>& hashes) {
+std::vector<std::pair<size_t, Response>> ResultsDb::known_among(size_t count,
+                                                                const std::function<std::string(size_t)>& hash_at) {
   flush();
   auto& db = *implementation_;
   std::lock_guard lock(db.main_mutex_);
   std::vector<std::pair<size_t, Response>> known;
   if (!Query(db.main_, "SELECT 1 FROM responses LIMIT 1").step()) return known;
-  for (size_t i = 0; i < hashes.size(); ++i) {
+  for (size_t i = 0; i < count; ++i) {
+    const std::string hash = hash_at(i);
     Query find(db.main_, "SELECT status, prompt_tokens, truncated, answer FROM responses WHERE request_hash = ?");
-    if (find.bind(hashes[i]).step()) known.emplace_back(i, read_response(find, 0, db.path_));
+    if (find.bind(hash).step()) known.emplace_back(i, read_response(find, 0, db.path_));
   }
   return known;
 }
 
-void ResultsDb::store_response(const std::string& request_hash, const Response& response, bool soon) {
+void ResultsDb::store_response(std::string request_hash, Response response, bool soon) {
   if (response.status == ResponseStatus::kFailed) return;
   auto& db = *implementation_;
-  std::lock_guard lock(db.queue_mutex_);
+  std::unique_lock lock(db.queue_mutex_);
+  db.queue_changed_.wait(lock, [&] { return db.queue_.size() < kMostQueued || db.write_error_; });
   if (db.write_error_) std::rethrow_exception(db.write_error_);
-  db.queue_.emplace_back(request_hash, response);
   for (const GeneratedText& text : response.texts) db.queue_bytes_ += text.text.size();
+  db.queue_.emplace_back(std::move(request_hash), std::move(response));
   if (soon) db.flush_wanted_ = true;
   if (soon || db.is_queue_full()) db.queue_changed_.notify_all();
 }

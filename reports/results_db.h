@@ -165,12 +165,12 @@ class ResultsDb {
 
   // Responses known for any of these hashes, from whatever run.
   std::unordered_map<std::string, Response> known_responses(const std::vector<std::string>& hashes);
-  // The same by position in `hashes`, for many.
-  std::vector<std::pair<size_t, Response>> known_among(const std::vector<std::string_view>& hashes);
-  // Queues a response; returns at once. The first of two with one hash stays. kFailed ones are not stored: a lost
+  // The same by place, for many.
+  std::vector<std::pair<size_t, Response>> known_among(size_t count, const std::function<std::string(size_t)>& hash_at);
+  // Queues a response; returns at once, unless tens of thousands wait that the disk did not take yet. The first of two with one hash stays. kFailed ones are not stored: a lost
   // request is asked again. It is on disk within a second, and with `soon` as quickly as the disk takes it. Throws what
   // the writing thread ran into.
-  void store_response(const std::string& request_hash, const Response& response, bool soon = false);
+  void store_response(std::string request_hash, Response response, bool soon = false);
   // Returns when everything queued is on disk. Throws what the writing thread ran into.
   void flush();
 

@@ -71,13 +71,11 @@ void each_line(std::string_view text, Line&& line) {
   }
 }
 
-std::vector<DataRow> read_jsonl(std::string_view text, const std::string& path, const DataSpec&) {
-  std::vector<DataRow> rows;
+void read_jsonl(std::string_view text, const std::string& path, const DataSpec&, const RowSink& row) {
   each_line(text, [&](std::string_view line, int number) {
     const std::string where = at_line(path, number);
-    rows.push_back({as_fields(parse_row(line, where)), where});
+    row({as_fields(parse_row(line, where)), where});
   });
-  return rows;
 }
 
 // A first line that is a whole object, with something after it.
@@ -89,11 +87,11 @@ bool is_json_lines(std::string_view text) {
          Json::accept(text.begin() + begin, text.begin() + end);
 }
 
-std::vector<DataRow> read_json(std::string_view text, const std::string& path, const DataSpec& spec) {
-  if (spec.rows_at.empty() && is_json_lines(text)) return read_jsonl(text, path, spec);
-  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return {};
-  const Json whole = parse_row(text, path);
-  const Json* list = &whole;
+void read_json(std::string_view text, const std::string& path, const DataSpec& spec, const RowSink& row) {
+  if (spec.rows_at.empty() && is_json_lines(text)) return read_jsonl(text, path, spec, row);
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return;
+  Json whole = parse_row(text, path);
+  Json* list = &whole;
   if (!spec.rows_at.empty()) {
     const std::string pointer = (spec.rows_at[0] == '/' ? "" : "/") + spec.rows_at;
     try {
@@ -102,15 +100,14 @@ std::vector<DataRow> read_json(std::string_view text, const std::string& path, c
       throw_input(path, "there is nothing at " + pointer, "see rows_at in the task file");
     }
   }
-  std::vector<DataRow> rows;
   if (list->is_object()) {
-    rows.push_back({*list, path});
+    row({std::move(*list), path});
   } else if (list->is_array()) {
-    for (const Json& row : *list) rows.push_back({as_fields(row), at_row(path, rows.size())});
+    size_t number = 0;
+    for (Json& one : *list) row({as_fields(std::move(one)), at_row(path, number++)});
   } else {
     throw_input(path, "a list of rows was expected", "say where they are with rows_at");
   }
-  return rows;
 }
 
 struct Cell {
@@ -156,57 +153,58 @@ void give_types(std::vector<DataRow>& rows, const std::string& column) {
   }
 }
 
-std::vector<DataRow> read_separated(std::string_view text, const std::string& path, const DataSpec& spec,
-                                    char separator) {
-  std::vector<CsvRecord> records = parse_csv(text, separator, path);
+void read_separated(std::string_view text, const std::string& path, const DataSpec& spec, char separator,
+                    const RowSink& row) {
+  CsvReader reader(text, separator, path);
+  CsvRecord record;
   std::vector<std::string> columns = spec.columns;
-  size_t first = 0;
-  if (columns.empty() && !records.empty()) columns = records[first++].fields;
-  std::vector<DataRow> rows;
-  for (size_t i = first; i < records.size(); ++i) {
-    const std::string where = at_line(path, records[i].line);
-    if (records[i].fields.size() != columns.size()) {
-      throw_input(where, std::to_string(records[i].fields.size()) + " fields where there are " +
+  if (columns.empty() && reader.next(record)) columns = std::move(record.fields);
+  std::vector<DataRow> typed;  // a column's type is that of all its cells
+  while (reader.next(record)) {
+    const std::string where = at_line(path, record.line);
+    if (record.fields.size() != columns.size()) {
+      throw_input(where, std::to_string(record.fields.size()) + " fields where there are " +
                              std::to_string(columns.size()) + " columns");
     }
     Json fields = Json::object();
-    for (size_t c = 0; c < columns.size(); ++c) fields[columns[c]] = std::move(records[i].fields[c]);
-    rows.push_back({std::move(fields), where});
+    for (size_t c = 0; c < columns.size(); ++c) fields[columns[c]] = std::move(record.fields[c]);
+    if (spec.typed_columns) {
+      typed.push_back({std::move(fields), where});
+    } else {
+      row({std::move(fields), where});
+    }
   }
-  if (spec.typed_columns) {
-    for (const std::string& column : columns) give_types(rows, column);
-  }
-  return rows;
+  if (!spec.typed_columns) return;
+  for (const std::string& column : columns) give_types(typed, column);
+  for (DataRow& one : typed) row(std::move(one));
 }
 
-std::vector<DataRow> read_csv(std::string_view text, const std::string& path, const DataSpec& spec) {
-  return read_separated(text, path, spec, ',');
+void read_csv(std::string_view text, const std::string& path, const DataSpec& spec, const RowSink& row) {
+  read_separated(text, path, spec, ',', row);
 }
-std::vector<DataRow> read_tsv(std::string_view text, const std::string& path, const DataSpec& spec) {
-  return read_separated(text, path, spec, '\t');
+void read_tsv(std::string_view text, const std::string& path, const DataSpec& spec, const RowSink& row) {
+  read_separated(text, path, spec, '\t', row);
 }
 
-std::vector<DataRow> read_text(std::string_view text, const std::string& path, const DataSpec&) {
-  return {{Json{{"text", std::string(text)}}, path}};
+void read_text(std::string_view text, const std::string& path, const DataSpec&, const RowSink& row) {
+  row({Json{{"text", std::string(text)}}, path});
 }
 
 // Every line is a row, blank ones too.
-std::vector<DataRow> read_lines(std::string_view text, const std::string& path, const DataSpec&) {
-  std::vector<DataRow> rows;
+void read_lines(std::string_view text, const std::string& path, const DataSpec&, const RowSink& row) {
   if (ends_with(text, "\n")) text.remove_suffix(1);
-  if (text.empty()) return rows;
+  if (text.empty()) return;
+  int number = 0;
   for (std::string_view line : split(text, '\n')) {
     if (ends_with(line, "\r")) line.remove_suffix(1);
-    rows.push_back({Json{{"text", std::string(line)}}, at_line(path, static_cast<int>(rows.size()) + 1)});
+    row({Json{{"text", std::string(line)}}, at_line(path, ++number)});
   }
-  return rows;
 }
 
-std::vector<DataRow> read_hellaswag_text(std::string_view text, const std::string& path, const DataSpec& spec) {
-  if (starts_with(text, "{")) return read_jsonl(text, path, spec);
+void read_hellaswag_text(std::string_view text, const std::string& path, const DataSpec& spec, const RowSink& row) {
+  if (starts_with(text, "{")) return read_jsonl(text, path, spec, row);
   constexpr size_t kLinesAnItem = 6;
   std::vector<std::string> lines;
-  std::vector<DataRow> rows;
   each_line(text, [&](std::string_view line, int number) {
     lines.emplace_back(line);
     if (lines.size() < kLinesAnItem) return;
@@ -218,17 +216,22 @@ std::vector<DataRow> read_hellaswag_text(std::string_view text, const std::strin
     Json fields = {{"activity_label", lines[0].substr(0, colon)}, {"ctx", lines[0].substr(colon + 2)}};
     fields["endings"] = std::vector<std::string>(lines.begin() + 2, lines.end());
     fields["label"] = *label;
-    rows.push_back({std::move(fields), where});
+    row({std::move(fields), where});
     lines.clear();
   });
   if (!lines.empty()) throw_input(path, "ends within an item of six lines");
-  return rows;
+}
+
+// A layout whose rows are made all at once.
+template <auto kRead>
+void read_whole(std::string_view text, const std::string& path, const DataSpec& spec, const RowSink& row) {
+  for (DataRow& one : kRead(text, path, spec)) row(std::move(one));
 }
 
 struct Format {
   const char* name;
   const char* extensions;  // separated by spaces
-  std::vector<DataRow> (*read)(std::string_view text, const std::string& path, const DataSpec& spec);
+  void (*read)(std::string_view text, const std::string& path, const DataSpec& spec, const RowSink& row);
 };
 
 constexpr Format kFormats[] = {
@@ -239,9 +242,9 @@ constexpr Format kFormats[] = {
     {"text", "txt text md", read_text},
     {"lines", "", read_lines},
     {"hellaswag_text", "", read_hellaswag_text},
-    {"c3", "", read_c3},
-    {"bbh", "", read_bbh},
-    {"drop", "", read_drop},
+    {"c3", "", read_whole<read_c3>},
+    {"bbh", "", read_whole<read_bbh>},
+    {"drop", "", read_whole<read_drop>},
 };
 
 const Format* find_format(std::string_view name) {
@@ -288,6 +291,16 @@ void check_utf8(std::string_view text, const std::string& path) {
   }
 }
 
+void each_row(std::string_view bytes, const std::string& path, const DataSpec& spec, const RowSink& row) {
+  std::string name = spec.format.empty() ? format_of_path(path) : spec.format;
+  if (spec.format.empty() && name == "text" && !spec.columns.empty()) name = "tsv";
+  const Format* format = find_format(name);
+  if (!format) throw_input(path, "the format of this file is unknown", "say `format:` under `data:` in the task file");
+  if (starts_with(bytes, "\xEF\xBB\xBF")) bytes.remove_prefix(3);
+  check_utf8(bytes, path);
+  format->read(bytes, path, spec, row);
+}
+
 }  // namespace
 
 bool is_known_format(std::string_view format) {
@@ -314,19 +327,15 @@ std::string format_of_path(std::string_view path) {
 }
 
 std::vector<DataRow> parse_data(std::string_view bytes, const std::string& path, const DataSpec& spec) {
-  std::string name = spec.format.empty() ? format_of_path(path) : spec.format;
-  if (spec.format.empty() && name == "text" && !spec.columns.empty()) name = "tsv";
-  const Format* format = find_format(name);
-  if (!format) throw_input(path, "the format of this file is unknown", "say `format:` under `data:` in the task file");
-  if (starts_with(bytes, "\xEF\xBB\xBF")) bytes.remove_prefix(3);
-  check_utf8(bytes, path);
-  return format->read(bytes, path, spec);
+  std::vector<DataRow> rows;
+  each_row(bytes, path, spec, [&](DataRow row) { rows.push_back(std::move(row)); });
+  return rows;
 }
 
-std::vector<DataRow> read_data_file(const std::string& path, const DataSpec& spec) {
+void read_data_file(const std::string& path, const DataSpec& spec, const RowSink& row) {
   std::error_code ignored;
   const bool packed = ends_with(path, ".gz") && std::filesystem::is_regular_file(path, ignored);
-  return parse_data(packed ? unpack_gzip(path) : read_file(path), path, spec);
+  each_row(packed ? unpack_gzip(path) : read_file(path), path, spec, row);
 }
 
 }  // namespace assay

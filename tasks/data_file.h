@@ -1,6 +1,7 @@
 // One data file -> its rows, by format. The table of formats.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,11 +21,12 @@ std::vector<std::string> format_names();
 // By extension, ".gz" left out of account; empty where the extension is unknown.
 std::string format_of_path(std::string_view path);
 
-// The rows of a file in its order. `spec.format` may be empty: by extension. Throws Error(kInput) "path:line: ..." for
+// Gives the rows of a file one by one, in its order: only what the sink keeps is held. `spec.format` may be empty: by extension. Throws Error(kInput) "path:line: ..." for
 // bytes that are not UTF-8, a bad line, a broken quote, a record of another width than its header, nesting beyond 200
-// levels.
-std::vector<DataRow> read_data_file(const std::string& path, const DataSpec& spec);
-// The same over the file's (unpacked) bytes.
+// levels; the rows before it were given by then.
+using RowSink = std::function<void(DataRow)>;
+void read_data_file(const std::string& path, const DataSpec& spec, const RowSink& row);
+// All rows of a file's (unpacked) bytes.
 std::vector<DataRow> parse_data(std::string_view bytes, const std::string& path, const DataSpec& spec);
 
 }  // namespace assay

@@ -176,15 +176,10 @@ std::vector<std::string> labels_of_split(const Task& task, const std::string& sp
   return labels;
 }
 
-// Gives each row of the split's one file its label.
-void add_labels(const Task& task, const std::string& split, const DataRoot& root, const std::string& path,
-                std::vector<DataRow>& rows) {
-  const std::vector<std::string> labels = labels_of_split(task, split, root);
-  if (labels.size() != rows.size()) {
-    throw_input(path, std::to_string(rows.size()) + " rows, and " + std::to_string(labels.size()) + " labels in " +
-                          task.data.labels.at(split));
-  }
-  for (size_t row = 0; row < rows.size(); ++row) rows[row].fields["label"] = labels[row];
+[[noreturn]] void throw_label_count(const Task& task, const std::string& split, const std::string& path, size_t rows,
+                                    size_t labels) {
+  throw_input(path, std::to_string(rows) + " rows, and " + std::to_string(labels) + " labels in " +
+                        task.data.labels.at(split));
 }
 
 bool is_wanted_row(const DataSpec& data, const std::string& split, int64_t row) {
@@ -192,31 +187,53 @@ bool is_wanted_row(const DataSpec& data, const std::string& split, int64_t row) 
   return range == data.rows.end() || (row >= range->second.first && row < range->second.second);
 }
 
-}  // namespace
-
-std::vector<Document> load_documents(const Task& task, const std::string& split, const DataRoot& root, int64_t limit) {
+// Every row is read, so that a bad one is never met later, whatever the limit.
+void each_row_document(const Task& task, const std::string& split, const DataRoot& root, int64_t limit,
+                       const std::function<void(Document)>& document) {
   const Transform* transform = nullptr;
   if (!task.process_docs.empty()) {
     transform = find_transform(task.process_docs);
     ASSAY_ASSERT(transform, "the loader lets no unknown process_docs through");
   }
   const std::vector<std::string> files = files_of_split(task, split, root);
-  const std::vector<std::string> labels = file_labels(files);
-  std::vector<Document> documents;
+  const std::vector<std::string> names = file_labels(files);
+  const bool labelled = task.data.labels.count(split) > 0;
+  int64_t count = 0;
   for (size_t f = 0; f < files.size(); ++f) {
-    std::vector<DataRow> rows = read_data_file(files[f], task.data);
-    if (task.data.labels.count(split)) add_labels(task, split, root, files[f], rows);
-    for (size_t row = 0; row < rows.size(); ++row) {
-      if (!is_wanted_row(task.data, split, static_cast<int64_t>(row))) continue;
-      if (transform && !transform->apply(rows[row].fields, rows[row].where)) continue;
-      documents.push_back({split + "/" + labels[f] + "/" + std::to_string(row), std::move(rows[row].fields)});
-    }
+    const std::vector<std::string> labels = labelled ? labels_of_split(task, split, root) : std::vector<std::string>();
+    size_t rows = 0;
+    read_data_file(files[f], task.data, [&](DataRow row) {
+      const size_t number = rows++;
+      if (labelled && number >= labels.size()) return;  // refused below
+      if (labelled) row.fields["label"] = labels[number];
+      if (!is_wanted_row(task.data, split, static_cast<int64_t>(number))) return;
+      if (transform && !transform->apply(row.fields, row.where)) return;
+      ++count;
+      if (limit > 0 && count > limit) return;
+      document({split + "/" + names[f] + "/" + std::to_string(number), std::move(row.fields)});
+    });
+    if (labelled && rows != labels.size()) throw_label_count(task, split, files[f], rows, labels.size());
   }
-  if (documents.empty()) {
+  if (count == 0) {
     throw_input(files.empty() ? task.file : files.front(),
                 "the split \"" + split + "\" of " + task.key() + " is empty");
   }
-  if (limit > 0 && documents.size() > static_cast<size_t>(limit)) documents.resize(static_cast<size_t>(limit));
+}
+
+}  // namespace
+
+void each_document(const Task& task, const std::string& split, const DataRoot& root, int64_t limit,
+                   const std::function<void(Document)>& document) {
+  if (task.form_of) {
+    for (Document& one : load_documents(task, split, root, limit)) document(std::move(one));
+  } else {
+    each_row_document(task, split, root, limit, document);
+  }
+}
+
+std::vector<Document> load_documents(const Task& task, const std::string& split, const DataRoot& root, int64_t limit) {
+  std::vector<Document> documents;
+  each_row_document(task, split, root, limit, [&](Document one) { documents.push_back(std::move(one)); });
   if (task.form_of) documents = form_documents(task, std::move(documents), split == task.test_split);
   return documents;
 }

@@ -1,6 +1,7 @@
 // Files -> Documents.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,10 +15,13 @@ struct DataRoot {
   std::vector<std::string> texts;  // files or folders given by --text, for bpb
 };
 
-// All documents of one split, in file order, after `process_docs`. Ids are "<split>/<file stem>/<0-based row>" and do
+// Gives the documents of one split one by one, in file order, after `process_docs`. Ids are "<split>/<file stem>/<0-based row>" and do
 // not change with process_docs dropping rows. Throws Error(kInput) naming file and line (or row) for a missing file
 // (with the `assay fetch` command that brings it), broken quotes, a bad line, an empty split.
 // `limit`: the first so many rows that are items, 0 = all; an audit form makes several documents of a row.
+void each_document(const Task& task, const std::string& split, const DataRoot& root, int64_t limit,
+                   const std::function<void(Document)>& document);
+// All of them.
 std::vector<Document> load_documents(const Task& task, const std::string& split, const DataRoot& root,
                                      int64_t limit = 0);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -236,19 +237,32 @@ class PromptMaker {
 
 }  // namespace
 
+struct PromptRenderer::Implementation {
+  PromptMaker maker;
+  bool decided = false;
+};
+
+PromptRenderer::PromptRenderer(const Task& task, const std::vector<Document>& pool, const PromptOptions& options)
+    : implementation_(new Implementation{PromptMaker(task, pool, options)}) {}
+
+PromptRenderer::~PromptRenderer() = default;
+
+Prompt PromptRenderer::render(const Document& document) {
+  PromptMaker& maker = implementation_->maker;
+  if (!std::exchange(implementation_->decided, true)) maker.decide_form(document);
+  Prompt prompt = maker.make(document);
+  prompt.fields = document.fields;
+  return prompt;
+}
+
 std::vector<Prompt> render_prompts(const Task& task, std::vector<Document> documents, const std::vector<Document>& pool,
                                    const PromptOptions& options) {
   const size_t count =
       options.limit > 0 ? std::min(documents.size(), static_cast<size_t>(options.limit)) : documents.size();
-  PromptMaker maker(task, pool, options);
+  PromptRenderer renderer(task, pool, options);
   std::vector<Prompt> prompts;
   prompts.reserve(count);
-  for (size_t i = 0; i < count; ++i) {
-    if (i == 0) maker.decide_form(documents[0]);
-    prompts.push_back(maker.make(documents[i]));
-    prompts.back().fields = documents[i].fields;
-    documents[i].fields = Json();
-  }
+  for (size_t i = 0; i < count; ++i) prompts.push_back(renderer.render(documents[i]));
   return prompts;
 }
 

@@ -13,6 +13,7 @@
 // choice.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -24,18 +25,31 @@ namespace assay {
 struct PromptOptions {
   std::optional<int> num_fewshot;  // overrides the task's count
   uint64_t seed = 1234;       // of the few-shot draw: by (seed, item id), or CPython's generator where the task says so
-  int64_t limit = 0;          // first N documents; 0 = all
+  int64_t limit = 0;          // render_prompts: first N documents; 0 = all
   bool chat = false;          // also fill Prompt::messages
   std::string system_prompt;  // goes before the description; chat: both are the system turn
 };
 
-// One Prompt for each of the first `limit` documents, in their order. `pool` holds the documents of the few-shot split
-// (may be the same list; an item is never its own example; unused where the task file lists its shots). Order and
+// Documents -> Prompts, one by one, in the order of the documents. `pool` holds the documents of the few-shot split
+// (may be those of the items; an item is never its own example; unused where the task file lists its shots). Order and
 // choice of examples depend on nothing but the task, the seed and the item (stable hash), or on document order for the
 // lm-eval sampler. The form is reversed where the task says so, or, in the lm-eval convention, where the first
 // document's doc_to_text is a number: then Prompt::contexts is filled. Several right choices: gold_index is the first,
 // `golds` has the texts of all. Throws Error(kInput) naming task file, item and template for undefined names, a gold
 // that is no choice, too few shots.
+class PromptRenderer {
+ public:
+  // All three must outlive the renderer.
+  PromptRenderer(const Task& task, const std::vector<Document>& pool, const PromptOptions& options);
+  ~PromptRenderer();
+  Prompt render(const Document& document);
+
+ private:
+  struct Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+// One Prompt for each of the first `limit` documents.
 std::vector<Prompt> render_prompts(const Task& task, std::vector<Document> documents, const std::vector<Document>& pool,
                                    const PromptOptions& options);
 

@@ -30,7 +30,7 @@ std::string hash_tensor(const TensorView& tensor) {
   Sha256 sha;
   sha.update(head.hex());
   sha.update(tensor.data, bytes_for(tensor.dtype, static_cast<size_t>(tensor.elements())));
-  return sha.finish_hex();
+  return sha.finish().hex();
 }
 
 // Empty when no folder for caches is known.

@@ -78,7 +78,7 @@ RunSettings settings_of(const BackendOptions& options, const Checkpoint& checkpo
 // What decides how requests are prepared: their texts and settings.
 std::string content_hash(std::span<const Request> requests) {
   FieldHash hash;
-  for (const Request& request : requests) hash.add(request_hash(request, ""));
+  for (const Request& request : requests) hash.add(request_hash(request, "").hex());
   return hash.hex();
 }
 

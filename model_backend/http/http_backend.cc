@@ -260,7 +260,7 @@ class Conversation {
   // The calls of one request are sent one after the other: its hash is made once for them.
   const std::string& hash_of(size_t request) {
     if (hashed_request_ != request) {
-      hash_ = request_hash(requests_[request], identity_);
+      hash_ = request_hash(requests_[request], identity_).hex();
       hashed_request_ = request;
     }
     return hash_;

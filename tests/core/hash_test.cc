@@ -22,7 +22,7 @@ TEST_CASE("SHA-256 does not depend on how the bytes were cut") {
     Sha256 sha;
     sha.update(text.substr(0, cut));
     sha.update(text.substr(cut));
-    CHECK(sha.finish_hex() == sha256_hex(text));
+    CHECK(sha.finish().hex() == sha256_hex(text));
   }
 }
 
@@ -34,7 +34,7 @@ TEST_CASE("a request's identity has everything that can change the answer, and n
   Request request;
   request.context = "Question: 1+1?\nAnswer:";
   request.continuations = {" 2", " 3"};
-  const std::string base = request_hash(request, "model");
+  const Digest base = request_hash(request, "model");
   Request other = request;
   other.task = "arithmetic", other.item_id = "test/x/0", other.part = 3, other.shared_bytes = 7;
   CHECK(request_hash(other, "model") == base);

@@ -61,9 +61,7 @@ TEST_CASE("a metric that an lm-eval group names is taken from the tasks that hav
 }
 
 TEST_CASE("programs whose tests ran beside them are counted in every language") {
-  Prompt prompt;
   AnsweredItem item;
-  item.prompt = &prompt;
   for (const ProgramMode mode : {ProgramMode::kInline, ProgramMode::kInline, ProgramMode::kSplit}) {
     ProgramOutcome outcome;
     outcome.verdict = Verdict::kPass, outcome.mode = mode;

@@ -327,7 +327,9 @@ TEST_CASE("the shared data files give the manifest's counts of items") {
     spec.format = format;
     if (starts_with(path, "mmlu/")) spec.columns = {"question", "A", "B", "C", "D", "answer"};
     CAPTURE(path);
-    CHECK(read_data_file(data + "/" + path, spec).size() == file["items"].get<size_t>());
+    size_t rows_read = 0;
+    read_data_file(data + "/" + path, spec, [&](const DataRow&) { ++rows_read; });
+    CHECK(rows_read == file["items"].get<size_t>());
     ++checked;
   }
   CHECK(checked > 300);
