@@ -43,59 +43,50 @@ void add_request(Progress& progress, const Request& request) {
   progress.bytes += prompt_bytes(request);
   if (!generates(request)) return;
   progress.texts += request.generate.samples;
-  progress.text_tokens_most += int64_t{request.generate.samples} * request.generate.max_tokens;
 }
 
 void add_response(Progress& progress, const Request& request) {
   ++progress.requests_done;
   progress.bytes_done += prompt_bytes(request);
-  if (!generates(request)) return;
-  progress.texts_done += request.generate.samples;
 }
 
-double share_done(const Progress& progress, const RunStats& stats) {
-  const double computed = static_cast<double>(stats.computed_tokens);
-  const int64_t prompt_tokens_left = stats.tree_tokens - stats.computed_tokens;
-  if (prompt_tokens_left <= 0 && stats.generated_tokens == 0) {
-    if (progress.texts > 0)
-      return ratio(static_cast<double>(progress.requests_done), static_cast<double>(progress.requests));
-    return ratio(static_cast<double>(progress.bytes_done), static_cast<double>(progress.bytes));
-  }
-  const double generated = static_cast<double>(stats.generated_tokens);
-  const double most = static_cast<double>(progress.text_tokens_most);
-  const double share_of_texts = ratio(static_cast<double>(progress.texts_done), static_cast<double>(progress.texts));
-  const double text_tokens = share_of_texts > 0 ? std::min(most, generated / share_of_texts) : most;
-  const double text_tokens_left = std::max(0.0, text_tokens - generated);
-  return ratio(computed, computed + static_cast<double>(std::max<int64_t>(0, prompt_tokens_left)) + text_tokens_left);
+double share_done(const Progress& progress) {
+  if (progress.texts > 0)
+    return ratio(static_cast<double>(progress.requests_done), static_cast<double>(progress.requests));
+  return ratio(static_cast<double>(progress.bytes_done), static_cast<double>(progress.bytes));
 }
 
-ProgressLine::ProgressLine(std::span<const Request> requests, int64_t known)
-    : start_(Clock::now()), last_(start_), terminal_(::isatty(2) == 1) {
+ProgressLine::ProgressLine(std::span<const Request> requests, int64_t known, const TimeLeft::Earlier& earlier)
+    : left_(requests, earlier), start_(Clock::now()), last_(start_), terminal_(::isatty(2) == 1) {
   progress_.known = known;
   for (const Request& request : requests) add_request(progress_, request);
 }
 
-std::string ProgressLine::text(const Progress& progress, const RunStats& stats, double seconds) {
+std::string ProgressLine::text(const Progress& progress, const RunStats& stats, double seconds,
+                               std::optional<double> left) {
   std::string line = fmt::format("{}/{} requests", progress.requests_done, progress.requests);
   if (progress.known > 0) line += fmt::format(" (+{} known)", progress.known);
   line += fmt::format("  {} tokens", count(stats.computed_tokens));
   const double working = seconds - stats.plan_seconds;
   if (working > 0.5) line += fmt::format("  {:.0f} tokens/s", static_cast<double>(stats.computed_tokens) / working);
-  const double share = share_done(progress, stats);
-  if (share > 0.005 && working > 1) line += "  " + duration(working * (1 - share) / share) + " left";
+  const double share = share_done(progress);
+  if (!left && share > 0.005) left = working * (1 - share) / share;
+  if (left && working > 1) line += "  " + duration(*left) + " left";
   return line;
 }
 
-void ProgressLine::add(const Request& answered) {
-  add_response(progress_, answered);
+void ProgressLine::add(const Request& request, const Response& answer) {
+  add_response(progress_, request);
+  left_.add(request, answer);
 }
 
 void ProgressLine::update(const RunStats& stats) {
+  const std::optional<double> left = left_.seconds(stats);  // of every report: it learns from them
   Clock::time_point now = Clock::now();
   double pause = terminal_ ? 0.2 : 10;
   if (std::chrono::duration<double>(now - last_).count() < pause) return;
   last_ = now;
-  std::string line = text(progress_, stats, std::chrono::duration<double>(now - start_).count());
+  std::string line = text(progress_, stats, std::chrono::duration<double>(now - start_).count(), left);
   if (terminal_) {
     std::fprintf(stderr, "\r\033[K%s", line.c_str());
     drawn_ = true;

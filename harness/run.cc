@@ -91,7 +91,7 @@ class RecordingSink : public ResponseSink {
   void deliver(size_t index, Response response) override {
     ASSAY_ASSERT(index < open_.numbers.size(), "a backend answers only what it was asked");
     const uint32_t number = open_.numbers[index];
-    line_.add(open_.requests[index]);
+    line_.add(open_.requests[index], response);
     if (early_) early_->start(number, response);
     asked_.answer(number, response);
     db_.store_response(asked_.hash(number).hex(), std::move(response), bought_);
@@ -255,6 +255,7 @@ void add_stats(RunStats& sum, const RunStats& more) {
   sum.computed_tokens += more.computed_tokens;
   sum.generated_tokens += more.generated_tokens;
   sum.head_rows += more.head_rows;
+  sum.passes += more.passes;
   sum.seconds += more.seconds;
   sum.plan_seconds += more.plan_seconds;
   sum.operations += more.operations;
@@ -297,7 +298,8 @@ Json stats_json(const RunStats& stats) {
           {"events", stats.events}};
 }
 
-void prepare_prompts(const Task& task, const RunConfig& config, const std::function<void(Prompt)>& prompt) {
+// Gives the mean length of the answers in the examples.
+double prepare_prompts(const Task& task, const RunConfig& config, const std::function<void(Prompt)>& prompt) {
   const DataRoot root{config.places.data, config.places.texts};
   const bool is_form = task.form_of != nullptr;  // several documents a row: the limit counts rows
   const bool no_shots = is_form && task.fewshot.split == task.test_split;
@@ -326,6 +328,7 @@ void prepare_prompts(const Task& task, const RunConfig& config, const std::funct
   } else {
     each_document(task, task.test_split, root, config.limit, render);
   }
+  return renderer.mean_answer_bytes();
 }
 
 RequestOptions request_options(const RunConfig& config) {
@@ -384,7 +387,7 @@ CheckpointSeries::CheckpointSeries(const RunConfig& config) : state_(std::make_u
   for (const Task* task : s.selection.tasks) {
     PreparedTask& prepared = s.tasks.emplace_back();
     prepared.task = task;
-    prepare_prompts(*task, s.config, [&](const Prompt& prompt) {
+    prepared.answer_bytes = prepare_prompts(*task, s.config, [&](const Prompt& prompt) {
       if (prepared.prompts.size() == 0) make_requests(*task, prompt, request_options(s.config));
       prepared.prompts.add(prompt);
     });
@@ -441,9 +444,19 @@ RunOutcome CheckpointSeries::score(const std::string& model, const std::string& 
   Execution execution = prepare_execution(config, asked);
   outcome.prepare_seconds = seconds_since(begin);
   outcome.run = run_id;
+  const TimeLeft::Earlier earlier = [&](const std::string& key) {
+    for (const PreparedTask& prepared : s.tasks) {
+      const Task& task = *prepared.task;
+      if (task.key() != key) continue;
+      std::vector<int> lengths = db.text_lengths(task.name, task.convention, run_id);
+      if (lengths.empty() && prepared.answer_bytes > 0) lengths = TextLengths::like_examples(prepared.answer_bytes);
+      return lengths;
+    }
+    return std::vector<int>();
+  };
   while (!cancelled) {
     if (!open.requests.empty()) {
-      ProgressLine line(open.requests, static_cast<int64_t>(asked.answered()));
+      ProgressLine line(open.requests, static_cast<int64_t>(asked.answered()), earlier);
       RecordingSink sink(db, asked, open, line, execution.early.get(), backend.info().bought);
       add_stats(outcome.stats, backend.answer(open.requests, sink, cancelled));
       line.finish();

@@ -27,6 +27,7 @@ namespace assay {
 struct PreparedTask {
   const Task* task = nullptr;
   PromptStore prompts;
+  double answer_bytes = 0;  // mean length of the answers in its examples; 0 = it has none
 };
 
 class RunRequests {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/records.h"
 
@@ -42,6 +43,7 @@ struct RunStats {
   double seconds = 0;            // wall time inside answer()
   double operations = 0;         // multiplications and additions of the model's products and attention
   double matrix_peak = 0;        // the device's, in operations per second, measured once a backend; 0 = not known
+  int64_t passes = 0;            // over the model, of any number of rows; 0 = not counted
   double plan_seconds = 0;       // of these, until the first row could be computed: tokenising, plan
   int64_t peak_bytes = 0;        // the process's largest resident size
   // operations / seconds / matrix_peak, or 0 where one of them is not known.
@@ -49,6 +51,12 @@ struct RunStats {
     const double working = seconds - plan_seconds;
     return working > 0 && matrix_peak > 0 ? operations / working / matrix_peak : 0;
   }
+  // Where passes are counted: the texts that are being generated, with their lengths so far.
+  struct TextUnderWay {
+    size_t request;  // position in the span given to answer()
+    int tokens;
+  };
+  std::vector<TextUnderWay> under_way;
   // What happened on the way, by name, for people ("retried", "answered 429", ...); empty where nothing did.
   std::map<std::string, int64_t> events;
   std::string first_failure;  // why the first lost request was lost; empty = none was

@@ -503,6 +503,23 @@ std::vector<std::pair<size_t, Response>> ResultsDb::known_among(size_t count,
   return known;
 }
 
+std::vector<int> ResultsDb::text_lengths(const std::string& task, const std::string& convention, int64_t run) {
+  auto& db = *implementation_;
+  std::lock_guard lock(db.main_mutex_);
+  Query answers(db.main_,
+                "SELECT responses.answer FROM requests JOIN responses ON responses.request_hash = requests.request_hash "
+                "WHERE requests.run_id = (SELECT MAX(tasks.run_id) FROM tasks JOIN runs ON runs.id = tasks.run_id "
+                "WHERE tasks.task = ? AND tasks.convention = ? AND tasks.run_id <> ? AND runs.complete = 1) "
+                "AND requests.task = ? AND requests.convention = ? LIMIT 1000");
+  answers.bind(task).bind(convention).bind(run).bind(task).bind(convention);
+  std::vector<int> lengths;
+  while (answers.step()) {
+    const Response response = response_from_json(parse_json(answers.text(0), db.path_ + ": responses"));
+    for (const GeneratedText& text : response.texts) lengths.push_back(text.tokens);
+  }
+  return lengths;
+}
+
 void ResultsDb::store_response(std::string request_hash, Response response, bool soon) {
   if (response.status == ResponseStatus::kFailed) return;
   auto& db = *implementation_;

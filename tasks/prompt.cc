@@ -102,6 +102,14 @@ class PromptMaker {
     return prompt;
   }
 
+  double mean_answer_bytes() const {
+    double bytes = 0, count = 0;
+    for (const std::optional<Shot>& shot : shots_) {
+      if (shot) bytes += static_cast<double>(shot->answer.size()), ++count;
+    }
+    return count > 0 ? bytes / count : 0;
+  }
+
  private:
   const Task& task_;
   const PromptOptions& options_;
@@ -253,6 +261,10 @@ Prompt PromptRenderer::render(const Document& document) {
   Prompt prompt = maker.make(document);
   prompt.fields = document.fields;
   return prompt;
+}
+
+double PromptRenderer::mean_answer_bytes() const {
+  return implementation_->maker.mean_answer_bytes();
 }
 
 std::vector<Prompt> render_prompts(const Task& task, std::vector<Document> documents, const std::vector<Document>& pool,

@@ -43,6 +43,8 @@ class PromptRenderer {
   PromptRenderer(const Task& task, const std::vector<Document>& pool, const PromptOptions& options);
   ~PromptRenderer();
   Prompt render(const Document& document);
+  // Mean length of the answers in the examples shown so far; 0 where there are none.
+  double mean_answer_bytes() const;
 
  private:
   struct Implementation;

@@ -115,6 +115,7 @@ bool Run::step() {
   }
   batch_.read_rows = read_rows_;
   if (!model_.forward(batch_, *cache_, [this] { return keep_going(); })) return false;
+  ++stats_.passes;
   stats_.computed_tokens += batch_.rows();
   count_operations();
   note_bad_rows();
@@ -373,6 +374,10 @@ void Run::report_progress() {
   last_report_ = std::chrono::steady_clock::now();
   stats_.seconds = std::chrono::duration<double>(last_report_ - begin_).count();
   stats_.peak_bytes = peak_resident_bytes();
+  stats_.under_way.clear();
+  for (const auto& text : texts_) {
+    if (text) stats_.under_way.push_back({text->request, text->sequence.tokens()});
+  }
   sink_.progress(stats_);
 }
 

@@ -1,0 +1,191 @@
+#include "harness/time_left.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace assay {
+namespace {
+
+// Before anything has ended: texts at the limit, a half, a quarter ... of it, and what they weigh, alone and beside
+// what is known otherwise.
+constexpr int kGuesses = 5;
+constexpr double kGuessWeight = 0.4, kGuessWeightBeside = 0.2;
+// What all texts of an earlier run weigh together, at most.
+constexpr double kEarlierWeight = 20;
+// A token of running text, about; and answers beside the examples' mean length.
+constexpr double kBytesOfToken = 3.5;
+constexpr double kSpread[] = {0.5, 0.75, 1, 1.25, 1.75};
+// Until passes have differed: what a pass and a text's row cost, in rows of prompts, and how much that weighs.
+constexpr double kRowsOfPass = 15, kPassWeight = 300, kRowsOfTextRow = 1.4, kTextRowWeight = 1e5;
+// What a report's weight becomes with each that follows: contexts grow, other processes come and go.
+constexpr double kFading = 0.98;
+
+using Work = std::array<double, 3>;
+
+void add_product(std::array<Work, 3>& products, const Work& work, double weight) {
+  for (size_t i = 0; i < work.size(); ++i) {
+    for (size_t j = 0; j < work.size(); ++j) products[i][j] += weight * work[i] * work[j];
+  }
+}
+
+bool generates(const Request& request) {
+  return request.kind == RequestKind::kGenerate || request.kind == RequestKind::kChat;
+}
+
+// Passes after which it is as likely as not that every text has ended: a text is given by `lengths` and its length so
+// far.
+double passes_until_ended(const TextLengths& lengths, const std::vector<int>& so_far, double fresh) {
+  double low = 0, high = 1;
+  const auto all_ended = [&](double passes) {
+    double logarithm = fresh * std::log1p(-std::min(1 - 1e-12, lengths.goes_on(0, passes)));
+    for (const int tokens : so_far) logarithm += std::log1p(-std::min(1 - 1e-12, lengths.goes_on(tokens, passes)));
+    return logarithm > std::log(0.5);
+  };
+  while (!all_ended(high)) low = high, high *= 2;
+  for (int i = 0; i < 12 && high - low > 1; ++i) {
+    const double middle = (low + high) / 2;
+    (all_ended(middle) ? high : low) = middle;
+  }
+  return high;
+}
+
+// The costs, none below zero, that explain best what was noted: normal equations, without those that come out below.
+Work least_squares(std::array<Work, 3> products, const Work& sides) {
+  add_product(products, {1, -kRowsOfPass, 0}, kPassWeight);
+  add_product(products, {0, -kRowsOfTextRow, 1}, kTextRowWeight);
+  std::array<bool, 3> used = {true, true, true};
+  while (true) {
+    std::array<std::array<double, 4>, 3> rows{};
+    for (size_t i = 0; i < 3; ++i) {
+      for (size_t j = 0; j < 3; ++j) rows[i][j] = used[i] && used[j] ? products[i][j] : i == j;
+      rows[i][3] = used[i] ? sides[i] : 0;
+    }
+    for (size_t pivot = 0; pivot < 3; ++pivot) {  // positive definite: no order of pivots is needed
+      for (size_t i = 0; i < 3; ++i) {
+        if (i == pivot) continue;
+        const double factor = rows[i][pivot] / rows[pivot][pivot];
+        for (size_t j = pivot; j < 4; ++j) rows[i][j] -= factor * rows[pivot][j];
+      }
+    }
+    Work costs;
+    for (size_t i = 0; i < 3; ++i) costs[i] = rows[i][3] / rows[i][i];
+    const size_t least = static_cast<size_t>(std::min_element(costs.begin(), costs.end()) - costs.begin());
+    if (costs[least] >= 0) return costs;
+    used[least] = false;
+  }
+}
+
+}  // namespace
+
+TextLengths::TextLengths(int most, std::span<const int> earlier)
+    : most_(std::max(1, most)), ended_(static_cast<size_t>(most_) + 1) {
+  const double weight = std::min(1.0, kEarlierWeight / std::max(1.0, static_cast<double>(earlier.size())));
+  for (const int length : earlier) ended_[static_cast<size_t>(std::clamp(length, 1, most_))] += weight;
+  const double guess = earlier.empty() ? kGuessWeight : kGuessWeightBeside;
+  for (int i = 0; i < kGuesses; ++i) ended_[static_cast<size_t>(std::max(1, most_ >> i))] += guess;
+  fit({});
+}
+
+std::vector<int> TextLengths::like_examples(double bytes) {
+  std::vector<int> lengths;
+  for (const double times : kSpread) lengths.push_back(1 + static_cast<int>(times * bytes / kBytesOfToken));
+  return lengths;
+}
+
+void TextLengths::add(int length) {
+  ended_[static_cast<size_t>(std::clamp(length, 1, most_))] += 1;
+}
+
+void TextLengths::fit(std::span<const int> under_way) {
+  const size_t size = ended_.size();
+  std::vector<double> at_risk(size + 1);  // texts that were seen at this length
+  for (const int so_far : under_way) at_risk[static_cast<size_t>(std::clamp(so_far, 0, most_))] += 1;
+  for (size_t length = size; length-- > 0;) at_risk[length] += ended_[length] + at_risk[length + 1];
+  survival_.assign(size, 0);
+  after_.assign(size + 1, 0);
+  survival_[0] = 1;
+  for (size_t length = 1; length + 1 < size; ++length)
+    survival_[length] = survival_[length - 1] * (at_risk[length] > 0 ? 1 - ended_[length] / at_risk[length] : 1);
+  for (size_t length = size; length-- > 0;) after_[length] = survival_[length] + after_[length + 1];
+}
+
+double TextLengths::mean() const {
+  return after_[0];
+}
+
+double TextLengths::rest(int so_far) const {
+  const size_t at = static_cast<size_t>(std::clamp(so_far, 0, most_));
+  return survival_[at] > 0 ? after_[at] / survival_[at] : 0;
+}
+
+double TextLengths::goes_on(int so_far, double more) const {
+  const size_t at = static_cast<size_t>(std::clamp(so_far, 0, most_));
+  const double end = static_cast<double>(so_far) + more;
+  if (end >= most_ || survival_[at] <= 0) return 0;
+  return survival_[static_cast<size_t>(end)] / survival_[at];
+}
+
+TimeLeft::TimeLeft(std::span<const Request> requests, const Earlier& earlier) : requests_(requests) {
+  std::map<std::string, int> most;
+  for (const Request& request : requests) {
+    if (generates(request)) most[request.task] = std::max(most[request.task], request.generate.max_tokens);
+  }
+  for (const auto& [task, tokens] : most) texts_.emplace(task, Texts{0, TextLengths(tokens, earlier(task)), {}});
+  for (const Request& request : requests) {
+    if (generates(request)) texts_.at(request.task).open += request.generate.samples;
+  }
+}
+
+void TimeLeft::add(const Request& request, const Response& answer) {
+  if (!generates(request)) return;
+  Texts& texts = texts_.at(request.task);
+  texts.open -= request.generate.samples;
+  for (const GeneratedText& text : answer.texts) texts.lengths.add(text.tokens);
+}
+
+void TimeLeft::fit_costs(const RunStats& stats) {
+  const double passes = static_cast<double>(stats.passes - last_.passes);
+  if (passes <= 0) return;
+  const double rows = static_cast<double>(stats.computed_tokens - last_.computed_tokens);
+  const double of_texts = static_cast<double>(stats.generated_tokens - last_.generated_tokens);
+  const double before = last_.passes > 0 ? last_.seconds : stats.plan_seconds;
+  rows_a_pass_ = rows_a_pass_ > 0 ? (rows_a_pass_ + rows / passes) / 2 : rows / passes;
+  const Work work = {passes, rows - of_texts, of_texts};
+  for (size_t i = 0; i < work.size(); ++i) {
+    for (double& product : products_[i]) product *= kFading;
+    times_seconds_[i] = kFading * times_seconds_[i] + work[i] * (stats.seconds - before);
+  }
+  add_product(products_, work, 1);
+  costs_ = least_squares(products_, times_seconds_);
+  last_ = stats;
+}
+
+std::optional<double> TimeLeft::seconds(const RunStats& stats) {
+  fit_costs(stats);
+  if (last_.passes == 0) return std::nullopt;
+  for (auto& [task, texts] : texts_) texts.under_way.clear();
+  for (const RunStats::TextUnderWay& text : stats.under_way)
+    texts_.at(requests_[text.request].task).under_way.push_back(text.tokens);
+
+  // A text's row is in the tree from the beginning of its pass.
+  const double in_pass = static_cast<double>(stats.under_way.size());
+  const double prompt_rows = std::max(0.0, static_cast<double>(stats.tree_tokens - stats.computed_tokens) - in_pass);
+  double rows_waiting = 0, rows_under_way = 0, last_ended = 0, last_fresh_ended = 0;  // the last two: passes until then
+  for (auto& [task, texts] : texts_) {
+    const double waiting = static_cast<double>(texts.open) - static_cast<double>(texts.under_way.size());
+    texts.lengths.fit(texts.under_way);
+    rows_waiting += std::max(0.0, waiting) * texts.lengths.mean();
+    for (const int so_far : texts.under_way) rows_under_way += texts.lengths.rest(so_far);
+    if (!texts.under_way.empty())
+      last_ended = std::max(last_ended, passes_until_ended(texts.lengths, texts.under_way, 0));
+    if (waiting > 0) {
+      const double at_the_end = std::min(waiting, std::max(1.0, rows_a_pass_));
+      last_fresh_ended = std::max(last_fresh_ended, passes_until_ended(texts.lengths, {}, at_the_end));
+    }
+  }
+  const double until_begun = (prompt_rows + rows_waiting) / std::max(1.0, rows_a_pass_);
+  const double passes = std::max(last_ended, until_begun + last_fresh_ended);
+  return costs_[0] * passes + costs_[1] * prompt_rows + costs_[2] * (rows_waiting + rows_under_way);
+}
+
+}  // namespace assay

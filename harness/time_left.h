@@ -1,0 +1,78 @@
+// How much longer a run takes, where its backend counts its passes over the model.
+//
+//   seconds left = passes left x cost of a pass + prompts' rows left x cost of one + texts' rows left x cost of one
+//
+// The costs are fitted by least squares to what the passes so far took: a pass over few rows costs more a row, and a
+// text's row goes through the output head. Rows left are those of the plan and of texts that are not at their end. How
+// long texts become is told from those that have ended, those under way (which are longer than they are now: a survival
+// curve, Kaplan and Meier 1958), and the same task's texts in an earlier run, or else the answers in its examples.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/records.h"
+#include "model_backend/backend.h"
+
+namespace assay {
+
+// The lengths of one task's texts, in tokens.
+class TextLengths {
+ public:
+  // `most`: what a text may have, > 0. `earlier`: lengths of other texts of the task; together they weigh like a few.
+  explicit TextLengths(int most, std::span<const int> earlier = {});
+  // In the place of earlier ones: a few about as long as the answers in the task's examples, by their mean length.
+  static std::vector<int> like_examples(double bytes);
+  void add(int length);  // of a text that has ended
+  // Reckons with those under way, given by their lengths so far. To be called before what follows.
+  void fit(std::span<const int> under_way);
+  double mean() const;
+  // Tokens that a text of this length has still to come.
+  double rest(int so_far) const;
+  // Probability that a text of this length goes on for more than `more` tokens.
+  double goes_on(int so_far, double more) const;
+
+ private:
+  int most_;
+  std::vector<double> ended_;     // [length]: how many, with their weights
+  std::vector<double> survival_;  // [length]: share of texts that are longer
+  std::vector<double> after_;     // [length]: sum of survival_ from there on
+};
+
+class TimeLeft {
+ public:
+  // Lengths of a task's texts in an earlier run, or what is like them; may be empty.
+  using Earlier = std::function<std::vector<int>(const std::string& task)>;
+  // Of `requests` the tasks are read again later; their texts may be gone by then. They must outlive this.
+  TimeLeft(std::span<const Request> requests, const Earlier& earlier);
+  void add(const Request& request, const Response& answer);
+  // Seconds from this moment of the run on. Nothing while too little is done, or where passes are not counted.
+  std::optional<double> seconds(const RunStats& stats);
+
+ private:
+  struct Texts {
+    int64_t open = 0;  // not ended
+    TextLengths lengths;
+    std::vector<int> under_way;
+  };
+  void fit_costs(const RunStats& stats);
+
+  std::span<const Request> requests_;
+  std::map<std::string, Texts> texts_;  // by task
+  // What was done: passes, rows of prompts, rows of texts.
+  using Work = std::array<double, 3>;
+  // Sums over the reports so far, products of work and of work and seconds.
+  std::array<Work, 3> products_{};
+  Work times_seconds_{};
+  Work costs_{};            // seconds
+  double rows_a_pass_ = 0;  // lately
+  RunStats last_;
+};
+
+}  // namespace assay
