@@ -90,7 +90,8 @@ bool same(const Message& a, const Message& b) {
 
 std::string_view TextArena::add(std::string_view text) {
   if (blocks_.empty() || blocks_.back().capacity() - blocks_.back().size() < text.size()) {
-    const size_t wanted = blocks_.empty() ? kFirstBlockBytes : std::min(2 * blocks_.back().capacity(), kLargestBlockBytes);
+    const size_t wanted =
+        blocks_.empty() ? kFirstBlockBytes : std::min(2 * blocks_.back().capacity(), kLargestBlockBytes);
     blocks_.emplace_back().reserve(std::max(wanted, text.size()));
   }
   std::string& block = blocks_.back();

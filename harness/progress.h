@@ -26,8 +26,8 @@ void add_request(Progress& progress, const Request& request);
 // What it adds to the fields of what is done once it is answered.
 void add_response(Progress& progress, const Request& request);
 
-// The share of the work that is done, in [0, 1], where the backend says no more than what is answered: requests that are
-// texts count by their number, and where there are none prompts by their bytes.
+// The share of the work that is done, in [0, 1], where the backend says no more than what is answered: requests that
+// are texts count by their number, and where there are none prompts by their bytes.
 double share_done(const Progress& progress);
 
 class ProgressLine {

@@ -21,7 +21,7 @@ namespace assay {
 namespace {
 
 constexpr auto kFlushInterval = std::chrono::milliseconds(400);
-constexpr size_t kFlushCount = 16384;            // responses: bounds the length of one transaction
+constexpr size_t kFlushCount = 16384;  // responses: bounds the length of one transaction
 constexpr size_t kMostQueued = 2 * kFlushCount;
 constexpr size_t kFlushBytes = size_t{8} << 20;  // texts among them: bounds memory
 constexpr int kBusyTimeoutMs = 30000;
@@ -506,11 +506,12 @@ std::vector<std::pair<size_t, Response>> ResultsDb::known_among(size_t count,
 std::vector<int> ResultsDb::text_lengths(const std::string& task, const std::string& convention, int64_t run) {
   auto& db = *implementation_;
   std::lock_guard lock(db.main_mutex_);
-  Query answers(db.main_,
-                "SELECT responses.answer FROM requests JOIN responses ON responses.request_hash = requests.request_hash "
-                "WHERE requests.run_id = (SELECT MAX(tasks.run_id) FROM tasks JOIN runs ON runs.id = tasks.run_id "
-                "WHERE tasks.task = ? AND tasks.convention = ? AND tasks.run_id <> ? AND runs.complete = 1) "
-                "AND requests.task = ? AND requests.convention = ? LIMIT 1000");
+  Query answers(
+      db.main_,
+      "SELECT responses.answer FROM requests JOIN responses ON responses.request_hash = requests.request_hash "
+      "WHERE requests.run_id = (SELECT MAX(tasks.run_id) FROM tasks JOIN runs ON runs.id = tasks.run_id "
+      "WHERE tasks.task = ? AND tasks.convention = ? AND tasks.run_id <> ? AND runs.complete = 1) "
+      "AND requests.task = ? AND requests.convention = ? LIMIT 1000");
   answers.bind(task).bind(convention).bind(run).bind(task).bind(convention);
   std::vector<int> lengths;
   while (answers.step()) {

@@ -20,8 +20,8 @@ struct CsvRecord {
   int line = 0;  // 1-based, of its first character
 };
 
-// The records of a text, one by one. `path` heads the Error(kInput), "path:line", for a quote that is never closed (the line where it opens)
-// or is followed by something else than a separator or line end.
+// The records of a text, one by one. `path` heads the Error(kInput), "path:line", for a quote that is never closed (the
+// line where it opens) or is followed by something else than a separator or line end.
 class CsvReader {
  public:
   // `text` and `path` must outlive the reader.

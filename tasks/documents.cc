@@ -178,8 +178,8 @@ std::vector<std::string> labels_of_split(const Task& task, const std::string& sp
 
 [[noreturn]] void throw_label_count(const Task& task, const std::string& split, const std::string& path, size_t rows,
                                     size_t labels) {
-  throw_input(path, std::to_string(rows) + " rows, and " + std::to_string(labels) + " labels in " +
-                        task.data.labels.at(split));
+  throw_input(
+      path, std::to_string(rows) + " rows, and " + std::to_string(labels) + " labels in " + task.data.labels.at(split));
 }
 
 bool is_wanted_row(const DataSpec& data, const std::string& split, int64_t row) {

@@ -15,9 +15,9 @@ struct DataRoot {
   std::vector<std::string> texts;  // files or folders given by --text, for bpb
 };
 
-// Gives the documents of one split one by one, in file order, after `process_docs`. Ids are "<split>/<file stem>/<0-based row>" and do
-// not change with process_docs dropping rows. Throws Error(kInput) naming file and line (or row) for a missing file
-// (with the `assay fetch` command that brings it), broken quotes, a bad line, an empty split.
+// Gives the documents of one split one by one, in file order, after `process_docs`. Ids are "<split>/<file
+// stem>/<0-based row>" and do not change with process_docs dropping rows. Throws Error(kInput) naming file and line (or
+// row) for a missing file (with the `assay fetch` command that brings it), broken quotes, a bad line, an empty split.
 // `limit`: the first so many rows that are items, 0 = all; an audit form makes several documents of a row.
 void each_document(const Task& task, const std::string& split, const DataRoot& root, int64_t limit,
                    const std::function<void(Document)>& document);

@@ -45,7 +45,8 @@ TEST_CASE("the live line shows items, tokens, speed and the time left in tokens"
   progress.requests = 40, progress.requests_done = 10, progress.known = 5;
   RunStats stats;
   stats.computed_tokens = 25000, stats.tree_tokens = 100000, stats.plan_seconds = 3;
-  CHECK(ProgressLine::text(progress, stats, 53, 150) == "10/40 requests (+5 known)  25.0k tokens  500 tokens/s  2:30 left");
+  CHECK(ProgressLine::text(progress, stats, 53, 150) ==
+        "10/40 requests (+5 known)  25.0k tokens  500 tokens/s  2:30 left");
 }
 
 TEST_CASE("without a plan and with texts the time left goes by requests") {
@@ -54,7 +55,8 @@ TEST_CASE("without a plan and with texts the time left goes by requests") {
   for (int i = 0; i < 10; ++i) add_response(progress, text_of(100));
   RunStats stats;
   stats.computed_tokens = stats.tree_tokens = 4000;
-  CHECK(ProgressLine::text(progress, stats, 3600, std::nullopt) == "10/40 requests  4000 tokens  1 tokens/s  3:00:00 left");
+  CHECK(ProgressLine::text(progress, stats, 3600, std::nullopt) ==
+        "10/40 requests  4000 tokens  1 tokens/s  3:00:00 left");
 }
 
 TEST_CASE("without a plan and without texts the time left goes by the length of the prompts") {
