@@ -56,8 +56,9 @@ double share_done(const Progress& progress) {
   return ratio(static_cast<double>(progress.bytes_done), static_cast<double>(progress.bytes));
 }
 
-ProgressLine::ProgressLine(std::span<const Request> requests, int64_t known, const TimeLeft::Earlier& earlier)
-    : left_(requests, earlier), start_(Clock::now()), last_(start_), terminal_(::isatty(2) == 1) {
+ProgressLine::ProgressLine(std::span<const Request> requests, int64_t known, int context_length,
+                           const TimeLeft::Earlier& earlier)
+    : left_(requests, context_length, earlier), start_(Clock::now()), last_(start_), terminal_(::isatty(2) == 1) {
   progress_.known = known;
   for (const Request& request : requests) add_request(progress_, request);
 }

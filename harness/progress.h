@@ -33,7 +33,8 @@ double share_done(const Progress& progress);
 class ProgressLine {
  public:
   // Writes to stderr. `requests` must outlive this, but for their texts; `known`: requests answered before.
-  ProgressLine(std::span<const Request> requests, int64_t known, const TimeLeft::Earlier& earlier);
+  // `context_length`, `earlier`: as for TimeLeft.
+  ProgressLine(std::span<const Request> requests, int64_t known, int context_length, const TimeLeft::Earlier& earlier);
   void add(const Request& request, const Response& answer);
   void update(const RunStats& stats);
   // Ends the line.

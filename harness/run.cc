@@ -92,9 +92,13 @@ class RecordingSink : public ResponseSink {
     ASSAY_ASSERT(index < open_.numbers.size(), "a backend answers only what it was asked");
     const uint32_t number = open_.numbers[index];
     line_.add(open_.requests[index], response);
-    if (early_) early_->start(number, response);
     asked_.answer(number, response);
-    db_.store_response(asked_.hash(number).hex(), std::move(response), bought_);
+    if (early_) {  // what came is safe before anything is done with it
+      db_.store_response(asked_.hash(number).hex(), response, bought_);
+      early_->start(number, response);
+    } else {
+      db_.store_response(asked_.hash(number).hex(), std::move(response), bought_);
+    }
     let_go(open_.requests[index]);
   }
   void progress(const RunStats& stats) override { line_.update(stats); }
@@ -456,7 +460,7 @@ RunOutcome CheckpointSeries::score(const std::string& model, const std::string& 
   };
   while (!cancelled) {
     if (!open.requests.empty()) {
-      ProgressLine line(open.requests, static_cast<int64_t>(asked.answered()), earlier);
+      ProgressLine line(open.requests, static_cast<int64_t>(asked.answered()), backend.info().context_length, earlier);
       RecordingSink sink(db, asked, open, line, execution.early.get(), backend.info().bought);
       add_stats(outcome.stats, backend.answer(open.requests, sink, cancelled));
       line.finish();

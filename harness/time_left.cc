@@ -12,6 +12,7 @@ constexpr int kGuesses = 5;
 constexpr double kGuessWeight = 0.4, kGuessWeightBeside = 0.2;
 // What all texts of an earlier run weigh together, at most.
 constexpr double kEarlierWeight = 20;
+constexpr int kLongestText = 1 << 16;  // where the model's context is not known
 // A token of running text, about; and answers beside the examples' mean length.
 constexpr double kBytesOfToken = 3.5;
 constexpr double kSpread[] = {0.5, 0.75, 1, 1.25, 1.75};
@@ -125,10 +126,13 @@ double TextLengths::goes_on(int so_far, double more) const {
   return survival_[static_cast<size_t>(end)] / survival_[at];
 }
 
-TimeLeft::TimeLeft(std::span<const Request> requests, const Earlier& earlier) : requests_(requests) {
+TimeLeft::TimeLeft(std::span<const Request> requests, int context_length, const Earlier& earlier)
+    : requests_(requests) {
+  const int longest = context_length > 0 ? context_length : kLongestText;
   std::map<std::string, int> most;
   for (const Request& request : requests) {
-    if (generates(request)) most[request.task] = std::max(most[request.task], request.generate.max_tokens);
+    if (generates(request))
+      most[request.task] = std::min(longest, std::max(most[request.task], request.generate.max_tokens));
   }
   for (const auto& [task, tokens] : most) texts_.emplace(task, Texts{0, TextLengths(tokens, earlier(task)), {}});
   for (const Request& request : requests) {
@@ -137,10 +141,7 @@ TimeLeft::TimeLeft(std::span<const Request> requests, const Earlier& earlier) : 
 }
 
 void TimeLeft::add(const Request& request, const Response& answer) {
-  if (!generates(request)) return;
-  Texts& texts = texts_.at(request.task);
-  texts.open -= request.generate.samples;
-  for (const GeneratedText& text : answer.texts) texts.lengths.add(text.tokens);
+  if (generates(request) && answer.texts.empty()) texts_.at(request.task).open -= request.generate.samples;
 }
 
 void TimeLeft::fit_costs(const RunStats& stats) {
@@ -162,9 +163,14 @@ void TimeLeft::fit_costs(const RunStats& stats) {
 
 std::optional<double> TimeLeft::seconds(const RunStats& stats) {
   fit_costs(stats);
-  if (last_.passes == 0) return std::nullopt;
   for (auto& [task, texts] : texts_) texts.under_way.clear();
-  for (const RunStats::TextUnderWay& text : stats.under_way)
+  for (const RunStats::TextLength& text : stats.ended) {
+    Texts& texts = texts_.at(requests_[text.request].task);
+    --texts.open;
+    texts.lengths.add(text.tokens);
+  }
+  if (last_.passes == 0) return std::nullopt;
+  for (const RunStats::TextLength& text : stats.under_way)
     texts_.at(requests_[text.request].task).under_way.push_back(text.tokens);
 
   // A text's row is in the tree from the beginning of its pass.

@@ -50,14 +50,16 @@ class TimeLeft {
   // Lengths of a task's texts in an earlier run, or what is like them; may be empty.
   using Earlier = std::function<std::vector<int>(const std::string& task)>;
   // Of `requests` the tasks are read again later; their texts may be gone by then. They must outlive this.
-  TimeLeft(std::span<const Request> requests, const Earlier& earlier);
+  // `context_length`: of the model, 0 = not known: no text becomes longer.
+  TimeLeft(std::span<const Request> requests, int context_length, const Earlier& earlier);
+  // An answer: only those without texts say what reports do not.
   void add(const Request& request, const Response& answer);
-  // Seconds from this moment of the run on. Nothing while too little is done, or where passes are not counted.
+  // Seconds from this moment of the run on; to be called with every report, once. Nothing where passes are not counted.
   std::optional<double> seconds(const RunStats& stats);
 
  private:
   struct Texts {
-    int64_t open = 0;  // not ended
+    int64_t open = 0;  // not at their end
     TextLengths lengths;
     std::vector<int> under_way;
   };

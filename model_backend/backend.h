@@ -51,12 +51,12 @@ struct RunStats {
     const double working = seconds - plan_seconds;
     return working > 0 && matrix_peak > 0 ? operations / working / matrix_peak : 0;
   }
-  // Where passes are counted: the texts that are being generated, with their lengths so far.
-  struct TextUnderWay {
+  // Where passes are counted: the texts that are being generated, and those that ended since the report before.
+  struct TextLength {
     size_t request;  // position in the span given to answer()
-    int tokens;
+    int tokens;      // so far
   };
-  std::vector<TextUnderWay> under_way;
+  std::vector<TextLength> under_way, ended;
   // What happened on the way, by name, for people ("retried", "answered 429", ...); empty where nothing did.
   std::map<std::string, int64_t> events;
   std::string first_failure;  // why the first lost request was lost; empty = none was

@@ -21,8 +21,8 @@ namespace assay {
 namespace {
 
 constexpr auto kFlushInterval = std::chrono::milliseconds(400);
-constexpr size_t kFlushCount = 16384;  // responses: bounds the length of one transaction
-constexpr size_t kMostQueued = 2 * kFlushCount;
+constexpr size_t kFlushCount = 16384;            // responses: bounds the length of one transaction
+constexpr int64_t kLogBytes = 32 << 20;          // from which on the log is moved into the file
 constexpr size_t kFlushBytes = size_t{8} << 20;  // texts among them: bounds memory
 constexpr int kBusyTimeoutMs = 30000;
 constexpr int kApplicationId = 0x41535359;  // "ASSY", in the file's header
@@ -238,7 +238,9 @@ struct ResultsDb::Implementation {
   void write_loop() {
     std::unique_lock lock(queue_mutex_);
     while (true) {
-      queue_changed_.wait_for(lock, kFlushInterval, [&] { return stopping_ || flush_wanted_ || is_queue_full(); });
+      // After a failed write nothing is written any more: those who wait learn of it, and nobody may be kept from it.
+      queue_changed_.wait_for(lock, kFlushInterval,
+                              [&] { return stopping_ || (!write_error_ && (flush_wanted_ || is_queue_full())); });
       flush_wanted_ = false;
       if (!queue_.empty() && !write_error_) {
         std::vector<std::pair<std::string, Response>> batch;
@@ -264,6 +266,7 @@ struct ResultsDb::Implementation {
   }
 
   bool is_queue_full() const { return queue_.size() >= kFlushCount || queue_bytes_ >= kFlushBytes; }
+  bool has_room() const { return queue_.size() < 2 * kFlushCount && queue_bytes_ < 8 * kFlushBytes; }
 
   // In order of hash, so that responses that lie on one page of the file are written together.
   void write_responses(const std::vector<std::pair<std::string, Response>>& batch) {
@@ -370,7 +373,7 @@ std::unique_ptr<ResultsDb> ResultsDb::open(const std::string& path, Mode mode) {
     // Items, responses and indices are keyed by hashes: what is written lies all over the file, so it should stay in
     // memory until it is written, and be moved from the log into the file less often.
     main.execute("PRAGMA cache_size = -32768");  // KiB
-    main.execute("PRAGMA wal_autocheckpoint = 2048");
+    main.execute(fmt::format("PRAGMA wal_autocheckpoint = {}", kLogBytes / main.pragma("PRAGMA page_size")).c_str());
     main.execute("PRAGMA foreign_keys = ON");
     implementation->migrate();
     implementation->start_writer();
@@ -525,7 +528,7 @@ void ResultsDb::store_response(std::string request_hash, Response response, bool
   if (response.status == ResponseStatus::kFailed) return;
   auto& db = *implementation_;
   std::unique_lock lock(db.queue_mutex_);
-  db.queue_changed_.wait(lock, [&] { return db.queue_.size() < kMostQueued || db.write_error_; });
+  db.queue_changed_.wait(lock, [&] { return db.has_room() || db.write_error_; });
   if (db.write_error_) std::rethrow_exception(db.write_error_);
   for (const GeneratedText& text : response.texts) db.queue_bytes_ += text.text.size();
   db.queue_.emplace_back(std::move(request_hash), std::move(response));

@@ -169,7 +169,7 @@ class ResultsDb {
   std::vector<std::pair<size_t, Response>> known_among(size_t count, const std::function<std::string(size_t)>& hash_at);
   // Lengths in tokens of texts that were generated for this task, in the last complete run of it but `run`.
   std::vector<int> text_lengths(const std::string& task, const std::string& convention, int64_t run);
-  // Queues a response; returns at once, unless tens of thousands wait that the disk did not take yet. The first of two
+  // Queues a response; returns at once, unless very many wait that the disk did not take yet. The first of two
   // with one hash stays. kFailed ones are not stored: a lost request is asked again. It is on disk within a second, and
   // with `soon` as quickly as the disk takes it. Throws what the writing thread ran into.
   void store_response(std::string request_hash, Response response, bool soon = false);

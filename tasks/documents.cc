@@ -176,10 +176,18 @@ std::vector<std::string> labels_of_split(const Task& task, const std::string& sp
   return labels;
 }
 
-[[noreturn]] void throw_label_count(const Task& task, const std::string& split, const std::string& path, size_t rows,
-                                    size_t labels) {
-  throw_input(
-      path, std::to_string(rows) + " rows, and " + std::to_string(labels) + " labels in " + task.data.labels.at(split));
+// The rows of the split's one file, each with its label.
+std::vector<DataRow> labelled_rows(const Task& task, const std::string& split, const DataRoot& root,
+                                   const std::string& path) {
+  std::vector<DataRow> rows;
+  read_data_file(path, task.data, [&](DataRow row) { rows.push_back(std::move(row)); });
+  const std::vector<std::string> labels = labels_of_split(task, split, root);
+  if (labels.size() != rows.size()) {
+    throw_input(path, std::to_string(rows.size()) + " rows, and " + std::to_string(labels.size()) + " labels in " +
+                          task.data.labels.at(split));
+  }
+  for (size_t row = 0; row < rows.size(); ++row) rows[row].fields["label"] = labels[row];
+  return rows;
 }
 
 bool is_wanted_row(const DataSpec& data, const std::string& split, int64_t row) {
@@ -197,22 +205,22 @@ void each_row_document(const Task& task, const std::string& split, const DataRoo
   }
   const std::vector<std::string> files = files_of_split(task, split, root);
   const std::vector<std::string> names = file_labels(files);
-  const bool labelled = task.data.labels.count(split) > 0;
   int64_t count = 0;
   for (size_t f = 0; f < files.size(); ++f) {
-    const std::vector<std::string> labels = labelled ? labels_of_split(task, split, root) : std::vector<std::string>();
     size_t rows = 0;
-    read_data_file(files[f], task.data, [&](DataRow row) {
+    const auto take = [&](DataRow row) {
       const size_t number = rows++;
-      if (labelled && number >= labels.size()) return;  // refused below
-      if (labelled) row.fields["label"] = labels[number];
       if (!is_wanted_row(task.data, split, static_cast<int64_t>(number))) return;
       if (transform && !transform->apply(row.fields, row.where)) return;
       ++count;
       if (limit > 0 && count > limit) return;
       document({split + "/" + names[f] + "/" + std::to_string(number), std::move(row.fields)});
-    });
-    if (labelled && rows != labels.size()) throw_label_count(task, split, files[f], rows, labels.size());
+    };
+    if (task.data.labels.count(split)) {
+      for (DataRow& row : labelled_rows(task, split, root, files[f])) take(std::move(row));
+    } else {
+      read_data_file(files[f], task.data, take);
+    }
   }
   if (count == 0) {
     throw_input(files.empty() ? task.file : files.front(),

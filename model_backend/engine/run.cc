@@ -339,6 +339,7 @@ void Run::give_to_text(Text& text, int32_t token) {
 
 // The text is marked by promised = -1, and removed at the end of the step.
 void Run::end_text(Text& text) {
+  stats_.ended.push_back({text.request, text.sequence.tokens()});
   pool_->forgo(text.promised);
   pool_->give_back(std::span(text.slots).subspan(plan_->node(text.node).start + plan_->node(text.node).length));
   tree_->release(text.node);
@@ -379,6 +380,7 @@ void Run::report_progress() {
     if (text) stats_.under_way.push_back({text->request, text->sequence.tokens()});
   }
   sink_.progress(stats_);
+  stats_.ended.clear();
 }
 
 }  // namespace assay

@@ -11,11 +11,11 @@ namespace {
 
 constexpr int kMost = 400;
 
-Request text_of(const std::string& task, int most = kMost) {
+Request text_of(const std::string& task, int samples = 1) {
   Request request;
   request.kind = RequestKind::kGenerate;
   request.task = task;
-  request.generate.max_tokens = most;
+  request.generate.max_tokens = kMost, request.generate.samples = samples;
   return request;
 }
 
@@ -32,25 +32,26 @@ double largest_error(const Engine& engine, const std::vector<Request>& requests,
                      const TimeLeft::Earlier& earlier, double from = 0.1) {
   struct Running {
     size_t request;
-    int done;
+    int done, length;
   };
   struct Said {
     double at, left;
   };
-  TimeLeft time(requests, earlier);
-  std::deque<size_t> waiting;
-  for (size_t i = 0; i < requests.size(); ++i) waiting.push_back(i);
+  TimeLeft time(requests, 0, earlier);
+  std::deque<size_t> waiting;  // requests, once for each sample
+  for (size_t i = 0; i < requests.size(); ++i) waiting.insert(waiting.end(), requests[i].generate.samples, i);
   std::vector<Running> running;
   std::vector<Said> said;
   RunStats stats;
-  stats.tree_tokens = engine.prompt * static_cast<int64_t>(requests.size());
+  stats.tree_tokens = engine.prompt * static_cast<int64_t>(waiting.size());
   double reported = 0;
+  size_t begun = 0;
   while (!waiting.empty() || !running.empty()) {
     const int64_t generated = static_cast<int64_t>(running.size());
     int64_t prompts = 0;
     while (running.size() < engine.at_once && !waiting.empty() &&
            static_cast<size_t>(generated + prompts) + static_cast<size_t>(engine.prompt) <= engine.rows) {
-      running.push_back({waiting.front(), 0});
+      running.push_back({waiting.front(), 0, lengths[begun++ % lengths.size()]});
       waiting.pop_front();
       prompts += engine.prompt;
     }
@@ -60,18 +61,17 @@ double largest_error(const Engine& engine, const std::vector<Request>& requests,
     stats.seconds += engine.pass + engine.prompt_row * static_cast<double>(prompts) +
                      engine.text_row * static_cast<double>(generated);
     for (Running& text : running) {
-      if (++text.done < lengths[text.request]) continue;
-      Response answer;
-      answer.texts = {{"", FinishReason::kStop, text.done}};
-      time.add(requests[text.request], answer);
+      if (++text.done == text.length) stats.ended.push_back({text.request, text.done});
     }
-    std::erase_if(running, [&](const Running& text) { return text.done >= lengths[text.request]; });
+    std::erase_if(running, [](const Running& text) { return text.done == text.length; });
     if (stats.seconds - reported < 0.45) continue;
     reported = stats.seconds;
     stats.under_way.clear();
     for (const Running& text : running) stats.under_way.push_back({text.request, text.done});
     said.push_back({stats.seconds, time.seconds(stats).value()});
+    stats.ended.clear();
   }
+  REQUIRE(said.size() > 30);
   double largest = 0;
   for (const Said& one : said) {
     const double left = stats.seconds - one.at;
@@ -127,7 +127,7 @@ TEST_CASE("texts of an earlier run stand for those to come, and give way to them
 
 TEST_CASE("nothing is said before the first pass, nor of backends that count none") {
   const std::vector<Request> requests = {text_of("t")};
-  TimeLeft time(requests, nothing);
+  TimeLeft time(requests, 0, nothing);
   RunStats stats;
   stats.seconds = 5, stats.generated_tokens = 100;
   CHECK_FALSE(time.seconds(stats));
@@ -135,7 +135,7 @@ TEST_CASE("nothing is said before the first pass, nor of backends that count non
 
 TEST_CASE("prompts alone: the time left is right within 15 % after the first tenth, long ones last") {
   std::vector<Request> requests(1);
-  TimeLeft time(requests, nothing);
+  TimeLeft time(requests, 0, nothing);
   RunStats stats;
   stats.tree_tokens = 400'000;
   const double whole = 800 * (0.012 + 0.5), begin = 3;
@@ -166,6 +166,29 @@ TEST_CASE("texts, 32 at once or all of them: right within 15 % after the first t
 TEST_CASE("texts of many waves of which nothing was known: right within 15 % after the first tenth") {
   const std::vector<Request> requests(3000, text_of("t"));
   CHECK(largest_error(Engine(), requests, lengths_around(60, requests.size(), 4), nothing) < 0.15);
+}
+
+TEST_CASE("several samples of each request: those that ended are not taken for texts to come") {
+  const std::vector<Request> requests(100, text_of("t", 20));
+  const auto earlier = [](const std::string&) { return lengths_around(90, 300, 9); };
+  Engine engine;
+  engine.at_once = 2000;
+  CHECK(largest_error(engine, requests, lengths_around(90, 2000, 8), earlier) < 0.15);
+}
+
+TEST_CASE("requests that no text begins for are not waited for, and no text outgrows the context") {
+  std::vector<Request> requests(10, text_of("t"));
+  for (Request& request : requests) request.generate.max_tokens = 1'000'000;
+  TimeLeft time(requests, 2000, nothing);
+  RunStats stats;
+  stats.passes = 1, stats.seconds = 0.01, stats.computed_tokens = stats.tree_tokens = 10;
+  const double all = time.seconds(stats).value();
+  CHECK(all > 0);
+  CHECK(all < 0.01 * 3 * 2000);
+  Response too_long;
+  too_long.status = ResponseStatus::kTooLong;
+  for (const Request& request : requests) time.add(request, too_long);
+  CHECK(time.seconds(stats).value() == 0);
 }
 
 TEST_CASE("two tasks of unlike texts, one after the other, both known from an earlier run") {

@@ -145,6 +145,50 @@ TEST_CASE("two open databases on one file write at once") {
   CHECK(one->known_responses({"two0", "two499", "one499"}).size() == 3);
 }
 
+TEST_CASE("far more responses than the disk takes at once are all kept, and a failed write is told") {
+  TemporaryFolder folder;
+  const std::string path = folder.file("scores.db");
+  constexpr int kMany = 70'000;
+  {
+    auto db = ResultsDb::open(path, ResultsDb::Mode::kReadWrite);
+    for (int i = 0; i < kMany; ++i) db->store_response("h" + std::to_string(i), answered(-1));
+    db->flush();
+    CHECK(db->known_responses({"h0", "h69999"}).size() == 2);
+  }
+  sql(path, "CREATE TRIGGER refuse BEFORE INSERT ON responses BEGIN SELECT RAISE(ABORT, 'no more'); END");
+  auto db = ResultsDb::open(path, ResultsDb::Mode::kReadWrite);
+  const auto store_many = [&] {
+    for (int i = 0; i < kMany; ++i) db->store_response("later" + std::to_string(i), answered(-1));
+  };
+  CHECK_THROWS_WITH(store_many(), Catch::Contains("no more"));
+  CHECK_THROWS_WITH(db->flush(), Catch::Contains("no more"));
+}
+
+TEST_CASE("lengths of texts are those of the last complete run of the task but one's own") {
+  TemporaryFolder folder;
+  auto db = ResultsDb::open(folder.file("scores.db"), ResultsDb::Mode::kReadWrite);
+  const auto run_of = [&](const std::string& key, int tokens, bool complete) {
+    const int64_t run = db->begin_run(run_record(key));
+    db->put_task(run, task_record());
+    ItemRecord item = item_record(0, "Is it?");
+    item.request_hashes = {key};
+    db->put_items(run, task_record(), {item});
+    Response response;
+    response.texts = {{"yes", FinishReason::kStop, tokens}, {"no", FinishReason::kStop, tokens + 1}};
+    db->store_response(key, response);
+    db->flush();
+    db->finish_run(run, complete, {});
+    return run;
+  };
+  CHECK(db->text_lengths("sample", "deepseek", 0).empty());
+  run_of("first", 10, true);
+  const int64_t second = run_of("second", 20, true);
+  run_of("stopped", 30, false);
+  CHECK(db->text_lengths("sample", "deepseek", 0) == std::vector<int>{20, 21});
+  CHECK(db->text_lengths("sample", "deepseek", second) == std::vector<int>{10, 11});
+  CHECK(db->text_lengths("other", "deepseek", 0).empty());
+}
+
 TEST_CASE("a database of an older schema is brought forward with its rows") {
   TemporaryFolder folder;
   const std::string path = folder.file("old.db");
