@@ -23,6 +23,7 @@ inline constexpr const char* kAuditPrefix = "audit-";
 struct Message {
   std::string role;  // "system", "user", "assistant"
   std::string content;
+  bool operator==(const Message&) const = default;
 };
 
 // What the model will see for one document, and what counts as right. All texts are final: no template is left.
@@ -73,6 +74,11 @@ struct Request {
   // How a prompt that is longer than the model's context is treated: cut from the left, or left unanswered.
   bool truncate_left = false;
 };
+
+// Whether what comes back is text.
+inline bool generates(const Request& request) {
+  return request.kind == RequestKind::kGenerate || request.kind == RequestKind::kChat;
+}
 
 // What a model said about one continuation (or one rolling text).
 struct ContinuationScore {

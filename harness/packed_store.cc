@@ -82,10 +82,6 @@ class Unpacker {
   size_t at_ = 0;
 };
 
-bool same(const Message& a, const Message& b) {
-  return a.role == b.role && a.content == b.content;
-}
-
 }  // namespace
 
 std::string_view TextArena::add(std::string_view text) {
@@ -121,14 +117,12 @@ void PromptStore::add(const Prompt& prompt) {
   answers.texts(prompt.next_turns);
 
   texts.text(std::string_view(prompt.context).substr(head.size()));
-  const std::vector<Message>& known = heads_.back().messages;
-  size_t shared = 0;
-  while (shared < known.size() && shared < prompt.messages.size() && same(known[shared], prompt.messages[shared]))
-    ++shared;
-  texts.number(shared);
-  texts.number(prompt.messages.size() - shared);
-  for (size_t i = shared; i < prompt.messages.size(); ++i)
-    texts.text(prompt.messages[i].role), texts.text(prompt.messages[i].content);
+  const std::vector<Message>&known = heads_.back().messages, &messages = prompt.messages;
+  const auto own = std::mismatch(messages.begin(), messages.end(), known.begin(), known.end()).first;
+  texts.number(static_cast<uint64_t>(own - messages.begin()));
+  texts.number(static_cast<uint64_t>(messages.end() - own));
+  for (auto message = own; message != messages.end(); ++message)
+    texts.text(message->role), texts.text(message->content);
   texts.text(prompt.fields.text());
   entries_.push_back({answers_.add(answers.out()), texts_.add(texts.out())});
 }

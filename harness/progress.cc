@@ -28,10 +28,6 @@ int64_t prompt_bytes(const Request& request) {
   return static_cast<int64_t>(bytes);
 }
 
-bool generates(const Request& request) {
-  return request.kind == RequestKind::kGenerate || request.kind == RequestKind::kChat;
-}
-
 double ratio(double part, double whole) {
   return whole > 0 ? std::clamp(part / whole, 0.0, 1.0) : 0;
 }

@@ -29,10 +29,6 @@ void add_product(std::array<Work, 3>& products, const Work& work, double weight)
   }
 }
 
-bool generates(const Request& request) {
-  return request.kind == RequestKind::kGenerate || request.kind == RequestKind::kChat;
-}
-
 // Passes after which it is as likely as not that every text has ended: a text is given by `lengths` and its length so
 // far.
 double passes_until_ended(const TextLengths& lengths, const std::vector<int>& so_far, double fresh) {

@@ -514,7 +514,7 @@ std::vector<int> ResultsDb::text_lengths(const std::string& task, const std::str
       "SELECT responses.answer FROM requests JOIN responses ON responses.request_hash = requests.request_hash "
       "WHERE requests.run_id = (SELECT MAX(tasks.run_id) FROM tasks JOIN runs ON runs.id = tasks.run_id "
       "WHERE tasks.task = ? AND tasks.convention = ? AND tasks.run_id <> ? AND runs.complete = 1) "
-      "AND requests.task = ? AND requests.convention = ? LIMIT 1000");
+      "AND requests.task = ? AND requests.convention = ? LIMIT 200");
   answers.bind(task).bind(convention).bind(run).bind(task).bind(convention);
   std::vector<int> lengths;
   while (answers.step()) {

@@ -124,8 +124,7 @@ void write_request(JsonWriter& out, const Request& request, std::string_view hea
     out.key("context"), write_tail(out, request.context, head);
   }
   if (!request.continuations.empty()) out.key("continuations"), out.texts(request.continuations);
-  if (request.kind == RequestKind::kGenerate || request.kind == RequestKind::kChat)
-    out.key("generate"), write_settings(out, request.generate);
+  if (generates(request)) out.key("generate"), write_settings(out, request.generate);
   out.raw("}");
 }
 

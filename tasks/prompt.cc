@@ -267,8 +267,8 @@ double PromptRenderer::mean_answer_bytes() const {
   return implementation_->maker.mean_answer_bytes();
 }
 
-std::vector<Prompt> render_prompts(const Task& task, std::vector<Document> documents, const std::vector<Document>& pool,
-                                   const PromptOptions& options) {
+std::vector<Prompt> render_prompts(const Task& task, const std::vector<Document>& documents,
+                                   const std::vector<Document>& pool, const PromptOptions& options) {
   const size_t count =
       options.limit > 0 ? std::min(documents.size(), static_cast<size_t>(options.limit)) : documents.size();
   PromptRenderer renderer(task, pool, options);

@@ -52,7 +52,7 @@ class PromptRenderer {
 };
 
 // One Prompt for each of the first `limit` documents.
-std::vector<Prompt> render_prompts(const Task& task, std::vector<Document> documents, const std::vector<Document>& pool,
-                                   const PromptOptions& options);
+std::vector<Prompt> render_prompts(const Task& task, const std::vector<Document>& documents,
+                                   const std::vector<Document>& pool, const PromptOptions& options);
 
 }  // namespace assay

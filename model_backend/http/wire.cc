@@ -147,7 +147,7 @@ WireReply from_error(const Request& request, int status, const Json* error, cons
   if (status == 402 || code == "insufficient_quota" || type == "insufficient_quota")
     return failed(WireReply::Kind::kHopeless, detail);
   if (status == 404) return failed(WireReply::Kind::kHopeless, detail);
-  const bool texts = request.kind == RequestKind::kChat || request.kind == RequestKind::kGenerate;
+  const bool texts = generates(request);
   if (status >= 400 && status < 500 && texts) {
     if (code == "content_filter" || type == "content_filter" || holds_any(low, {"content management policy"}))
       return withheld(request, dialect);

@@ -7,17 +7,11 @@
 namespace assay {
 namespace {
 
-bool same(const std::vector<Message>& a, const std::vector<Message>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Message& one, const Message& other) {
-    return one.role == other.role && one.content == other.content;
-  });
-}
-
 void check_same(const Prompt& a, const Prompt& b) {
   CHECK(a.item_id == b.item_id);
   CHECK(a.context == b.context);
   CHECK(a.shared_bytes == b.shared_bytes);
-  CHECK(same(a.messages, b.messages));
+  CHECK((a.messages == b.messages));
   CHECK(a.next_turns == b.next_turns);
   CHECK(a.delimiter == b.delimiter);
   CHECK(a.choices == b.choices);
