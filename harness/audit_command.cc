@@ -9,6 +9,7 @@
 #include "core/json.h"
 #include "harness/audit.h"
 #include "harness/commands.h"
+#include "harness/run.h"
 
 namespace assay {
 namespace {
@@ -33,7 +34,9 @@ std::string is_month_or_day(const std::string& text) {
   return matches ? "" : "\"" + text + "\" is no date: give YYYY-MM or YYYY-MM-DD, e.g. 2023-09";
 }
 
-int audit_command(const AuditOptions& options) {
+int audit_command(AuditOptions options) {
+  options.config.run = with_task_files(options.config.run);
+  if (is_server(options.config.run.model)) g_end_within_ms = kEndWithServersMs;
   const AuditResult result = audit_checkpoint(options.config, options.rules, g_cancelled);
   fmt::print("{}", options.config.run.json ? dump_json(to_json(result), 2) + "\n" : render_audit(result));
   return kExitDone;

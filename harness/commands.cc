@@ -31,6 +31,11 @@
 namespace assay {
 
 std::atomic<bool> g_cancelled{false};
+std::atomic<int> g_end_within_ms{1700};
+
+bool is_server(const std::string& model) {
+  return model.starts_with("openai:");
+}
 
 void print(const std::string& text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
@@ -132,6 +137,10 @@ bool judge_fresh_run(const RunConfig& config, int64_t run_id, std::optional<Judg
 
 RunOutcome run_and_judge(const RunConfig& config, std::optional<JudgePurse>& purse) {
   RunOutcome outcome = run(config, g_cancelled);
+  if (outcome.run == 0) {
+    note("stopped before anything was asked");
+    return outcome;
+  }
   note(outcome_line(outcome, config.places.db));
   if (const std::string events = events_line(outcome.stats); !events.empty()) note(events);
   if (!g_cancelled) outcome.complete = judge_fresh_run(config, outcome.run, purse) && outcome.complete;
@@ -146,7 +155,9 @@ int compare_system_prompt_command(const RunConfig& config) {
   const std::string name = config.name.empty() ? config.model.substr(config.model.find_last_of("/:") + 1) : config.name;
   plain.name = name, with.name = name + "+system";
   std::optional<JudgePurse> purse;
-  const RunOutcome first = run_and_judge(plain, purse), second = run_and_judge(with, purse);
+  const RunOutcome first = run_and_judge(plain, purse);
+  if (g_cancelled) return kExitIncomplete;
+  const RunOutcome second = run_and_judge(with, purse);
   auto db = ResultsDb::open(config.places.db, ResultsDb::Mode::kReadOnly);
   const std::vector<SystemPromptRow> rows = compare_system_prompt(*db, first.run, second.run);
   if (config.json) {
@@ -157,11 +168,14 @@ int compare_system_prompt_command(const RunConfig& config) {
   return first.complete && second.complete ? kExitDone : kExitIncomplete;
 }
 
-int run_command(const RunConfig& config) {
+int run_command(const RunConfig& given) {
+  const RunConfig config = with_task_files(given);
+  if (is_server(config.model) || is_server(config.judge.judge)) g_end_within_ms = kEndWithServersMs;
   check_judging(config);
   if (config.compare_system_prompt) return compare_system_prompt_command(config);
   std::optional<JudgePurse> purse;
   const RunOutcome outcome = run_and_judge(config, purse);
+  if (outcome.run == 0) return kExitIncomplete;
   if (config.json) {
     print_json(outcome_json(outcome));
   } else {

@@ -16,8 +16,14 @@ inline constexpr int kExitIncomplete = 1;  // done but incomplete, or a check th
 inline constexpr int kExitInput = 2;
 inline constexpr int kExitWorld = 3;
 
-// Set by Ctrl-C: work ends soon, with what is done kept.
+// Set by Ctrl-C and SIGTERM: work ends soon, with what is done kept.
 extern std::atomic<bool> g_cancelled;
+// A command that has not ended this long after that is ended, as by a kill, which loses no answer but those of the last
+// half second. Loading weights or waiting for another program's lock does not look at g_cancelled.
+extern std::atomic<int> g_end_within_ms;
+// Where answers are bought: those under way are waited for.
+inline constexpr int kEndWithServersMs = 7000;
+bool is_server(const std::string& model);  // as given to --model or --judge
 
 // Writes all of it to standard output now; throws where that can't be.
 void print(const std::string& text);

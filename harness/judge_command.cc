@@ -71,6 +71,7 @@ void leave_out_opponent(ResultsDb& db, const JudgeOptions& options, std::vector<
 
 int judge_command(JudgeOptions options) {
   if (!options.database.empty()) options.places.db = options.database;
+  if (is_server(options.judge.judge)) g_end_within_ms = kEndWithServersMs;
   options.judge.data = options.places.data;
   options.judge.backend.http = server_of(options);
   ResultsDb::open(options.places.db, ResultsDb::Mode::kReadOnly);  // a new file would hold nothing to judge

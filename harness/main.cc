@@ -1,11 +1,13 @@
 // assay: the command line. Only this file prints errors and chooses exit codes.
 
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 #include "core/error.h"
 #include "harness/commands.h"
@@ -39,9 +41,17 @@ constexpr Command kCommands[] = {
     {"sandbox", "Run programs as a code benchmark would: one, or a suite with expected verdicts", declare_sandbox},
 };
 
-// The first Ctrl-C asks for a clean end, the second ends at once.
+// The first Ctrl-C asks for a clean end, and sees to an end in any case; the second ends at once.
 extern "C" void on_interrupt(int) {
   if (g_cancelled.exchange(true)) _exit(130);
+  itimerval time{};
+  time.it_value = {g_end_within_ms / 1000, g_end_within_ms % 1000 * 1000};
+  ::setitimer(ITIMER_REAL, &time, nullptr);
+}
+extern "C" void on_time_up(int) {
+  constexpr char kStopped[] = "assay: stopped; what was done by now is kept\n";
+  if (::write(STDERR_FILENO, kStopped, sizeof kStopped - 1) < 0) _exit(kExitIncomplete);
+  _exit(kExitIncomplete);
 }
 
 }  // namespace
@@ -51,6 +61,7 @@ int main(int argc, char** argv) {
   using namespace assay;
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
+  std::signal(SIGALRM, on_time_up);
   std::signal(SIGPIPE, SIG_IGN);
   CLI::App app("Assay scores language-model checkpoints and says what the scores are worth.", "assay");
   app.set_version_flag("--version", std::string("assay ") + kVersion);
@@ -64,6 +75,9 @@ int main(int argc, char** argv) {
   } catch (const Error& error) {
     std::fprintf(stderr, "assay: %s\n", error.what());
     return error.kind() == Error::Kind::kInput ? kExitInput : kExitWorld;
+  } catch (const std::filesystem::filesystem_error& error) {
+    std::fprintf(stderr, "assay: %s\n", error.what());
+    return kExitWorld;
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "assay: out of memory (give a smaller --kv-memory or --batch-tokens)\n");
     return kExitWorld;

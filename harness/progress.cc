@@ -52,10 +52,11 @@ double share_done(const Progress& progress) {
   return ratio(static_cast<double>(progress.bytes_done), static_cast<double>(progress.bytes));
 }
 
-ProgressLine::ProgressLine(std::span<const Request> requests, int64_t known, int context_length,
+ProgressLine::ProgressLine(std::span<const Request> requests, int64_t known, int64_t later_turns, int context_length,
                            const TimeLeft::Earlier& earlier)
     : left_(requests, context_length, earlier), start_(Clock::now()), last_(start_), terminal_(::isatty(2) == 1) {
   progress_.known = known;
+  progress_.later_turns = static_cast<double>(later_turns) / std::max(1.0, static_cast<double>(requests.size()));
   for (const Request& request : requests) add_request(progress_, request);
 }
 
@@ -68,6 +69,7 @@ std::string ProgressLine::text(const Progress& progress, const RunStats& stats, 
   if (working > 0.5) line += fmt::format("  {:.0f} tokens/s", static_cast<double>(stats.computed_tokens) / working);
   const double share = share_done(progress);
   if (!left && share > 0.005) left = working * (1 - share) / share;
+  if (left) *left += progress.later_turns * (working + *left);  // each as long as one of these, about
   if (left && working > 1) line += "  " + duration(*left) + " left";
   return line;
 }

@@ -19,6 +19,7 @@ struct Progress {
   int64_t known = 0;                  // requests whose answer was there before, not among the above
   int64_t bytes = 0, bytes_done = 0;  // of the requests' prompts
   int64_t texts = 0;                  // to be generated
+  double later_turns = 0;             // of conversations: for each of these requests
 };
 
 // What one request adds to requests, bytes and texts.
@@ -32,9 +33,10 @@ double share_done(const Progress& progress);
 
 class ProgressLine {
  public:
-  // Writes to stderr. `requests` must outlive this, but for their texts; `known`: requests answered before.
-  // `context_length`, `earlier`: as for TimeLeft.
-  ProgressLine(std::span<const Request> requests, int64_t known, int context_length, const TimeLeft::Earlier& earlier);
+  // Writes to stderr. `requests` must outlive this, but for their texts; `known`: requests answered before;
+  // `later_turns`: requests that can only be asked after these. `context_length`, `earlier`: as for TimeLeft.
+  ProgressLine(std::span<const Request> requests, int64_t known, int64_t later_turns, int context_length,
+               const TimeLeft::Earlier& earlier);
   void add(const Request& request, const Response& answer);
   void update(const RunStats& stats);
   // Ends the line.

@@ -36,23 +36,6 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-// A task file named in --tasks stands for what it defines: its outermost groups, or its tasks. Its folder is included.
-RunConfig with_task_files(RunConfig config) {
-  std::string names;
-  for (const std::string& part : split(config.tasks, ',')) {
-    std::string name(strip(part));
-    if (ends_with(name, ".yaml") || ends_with(name, ".yml")) {
-      const std::string file = name;
-      name = names_in_task_file(file);
-      const std::string folder = std::filesystem::path(file).parent_path().string();
-      config.places.include.push_back(folder.empty() ? "." : folder);
-    }
-    names += (names.empty() ? "" : ",") + name;
-  }
-  config.tasks = names;
-  return config;
-}
-
 // Runs programs as their texts come, where there are cores that the model leaves free.
 class EarlyExecution {
  public:
@@ -85,19 +68,21 @@ class EarlyExecution {
 class RecordingSink : public ResponseSink {
  public:
   RecordingSink(ResultsDb& db, RunRequests& asked, RunRequests::Open& open, ProgressLine& line, EarlyExecution* early,
-                bool bought)
-      : db_(db), asked_(asked), open_(open), line_(line), early_(early), bought_(bought) {}
+                const BackendInfo& info)
+      : db_(db), asked_(asked), open_(open), line_(line), early_(early), info_(info) {}
 
   void deliver(size_t index, Response response) override {
     ASSAY_ASSERT(index < open_.numbers.size(), "a backend answers only what it was asked");
     const uint32_t number = open_.numbers[index];
     line_.add(open_.requests[index], response);
     asked_.answer(number, response);
+    // A server's limit is not known, and another one the next time it is started.
+    const bool stored = response.status != ResponseStatus::kTooLong || info_.context_length > 0;
     if (early_) {  // what came is safe before anything is done with it
-      db_.store_response(asked_.hash(number).hex(), response, bought_);
+      if (stored) db_.store_response(asked_.hash(number).hex(), response, info_.bought);
       early_->start(number, response);
-    } else {
-      db_.store_response(asked_.hash(number).hex(), std::move(response), bought_);
+    } else if (stored) {
+      db_.store_response(asked_.hash(number).hex(), std::move(response), info_.bought);
     }
     let_go(open_.requests[index]);
   }
@@ -116,7 +101,7 @@ class RecordingSink : public ResponseSink {
   RunRequests::Open& open_;
   ProgressLine& line_;
   EarlyExecution* early_;  // may be null
-  bool bought_;
+  const BackendInfo& info_;
 };
 
 // The sandbox of a run whose tasks have programs, and when they run.
@@ -281,6 +266,7 @@ std::optional<ItemSource> answered_items(const RunRequests& asked, const Task& t
                           if (answer && answer->status == ResponseStatus::kFailed) answer.reset();
                           item.responses.push_back(std::move(answer));
                         }
+                        note_unasked_turns(item);
                         return item;
                       }};
   }
@@ -345,6 +331,22 @@ RequestOptions request_options(const RunConfig& config) {
 }
 
 }  // namespace
+
+RunConfig with_task_files(RunConfig config) {
+  std::string names;
+  for (const std::string& part : split(config.tasks, ',')) {
+    std::string name(strip(part));
+    if (ends_with(name, ".yaml") || ends_with(name, ".yml")) {
+      const std::string file = name;
+      name = names_in_task_file(file);
+      const std::string folder = std::filesystem::path(file).parent_path().string();
+      config.places.include.push_back(folder.empty() ? "." : folder);
+    }
+    names += (names.empty() ? "" : ",") + name;
+  }
+  config.tasks = names;
+  return config;
+}
 
 std::vector<PreparedItem> prepare_items(const Task& task, const RunConfig& config) {
   std::vector<PreparedItem> items;
@@ -421,6 +423,7 @@ RunOutcome CheckpointSeries::score(const std::string& model, const std::string& 
   std::optional<ChatRenderer> renderer;
   std::optional<RunRequests> requests;
   Clock::time_point begin;
+  if (cancelled) return outcome;
   try {
     s.open(model);
     begin = Clock::now();
@@ -433,6 +436,7 @@ RunOutcome CheckpointSeries::score(const std::string& model, const std::string& 
     outcome.broken = error;
     return outcome;
   }
+  if (cancelled) return outcome;
   RunRequests& asked = *requests;
   Backend& backend = *s.backend;
   ResultsDb& db = *s.db;
@@ -460,9 +464,17 @@ RunOutcome CheckpointSeries::score(const std::string& model, const std::string& 
   };
   while (!cancelled) {
     if (!open.requests.empty()) {
-      ProgressLine line(open.requests, static_cast<int64_t>(asked.answered()), backend.info().context_length, earlier);
-      RecordingSink sink(db, asked, open, line, execution.early.get(), backend.info().bought);
-      add_stats(outcome.stats, backend.answer(open.requests, sink, cancelled));
+      ProgressLine line(open.requests, static_cast<int64_t>(asked.answered()), asked.later_turns(),
+                        backend.info().context_length, earlier);
+      RecordingSink sink(db, asked, open, line, execution.early.get(), backend.info());
+      try {
+        add_stats(outcome.stats, backend.answer(open.requests, sink, cancelled));
+      } catch (const Error& error) {
+        if (!s.many || error.kind() != Error::Kind::kInput) throw;
+        s.backend.reset();
+        outcome.broken = error;  // these requests and this checkpoint do not go together
+        return outcome;
+      }
       line.finish();
     }
     open = {};

@@ -18,13 +18,17 @@
 namespace assay {
 
 struct RunOutcome {
-  int64_t run = 0;              // id in the database
+  int64_t run = 0;              // id in the database; 0 = stopped before anything was asked
   bool complete = false;        // every item has an answer
   int64_t missing = 0;          // items without one
   RunStats stats;               // of this session
   double prepare_seconds = 0;   // from the weights being there to the first row: hashes, known answers, token ids, plan
-  std::optional<Error> broken;  // CheckpointSeries: the checkpoint can't be used; nothing else is set then
+  std::optional<Error> broken;  // CheckpointSeries: the checkpoint can't be used, or not for these requests
 };
+
+// A task file named in --tasks stands for what it defines: its outermost groups, or its tasks. Its folder is included.
+// run() and CheckpointSeries do this themselves. Throws Error where there is no such file.
+RunConfig with_task_files(RunConfig config);
 
 // Runs the pipeline; the same config again goes on where it stopped. Throws Error: before any work when a task,
 // checkpoint or file is wrong; later only when the world fails, and then what came so far is in the database.

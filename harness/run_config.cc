@@ -96,7 +96,7 @@ void add_engine_flags(CLI::App& command, BackendOptions& options) {
   command.add_option("--device", options.device, "cpu or cuda")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
-  command.add_option("--threads", options.threads, "Threads (default: all cores)")->check(CLI::PositiveNumber);
+  command.add_option("--threads", options.threads, "Threads (default: all cores)")->check(CLI::Range(1, 4096));
   command.add_option_function<std::string>(
       "--kv-memory", [&options](const std::string& text) { options.kv_memory_bytes = parse_bytes(text); },
       "Memory for keys and values, e.g. 256MiB (default: a share of what is free)");

@@ -131,6 +131,16 @@ RunRequests::Open RunRequests::open(const Known& known) {
   return open;
 }
 
+int64_t RunRequests::later_turns() const {
+  size_t turns = 0;
+  for (const AskedTask& asked : tasks_) {
+    if (asked.prepared->task->next_turns.empty()) continue;
+    for (size_t item = 0; item < asked.prepared->prompts.size(); ++item)
+      turns += 1 + asked.prepared->prompts.at(item).next_turns.size() - asked.conversations[item].size();
+  }
+  return static_cast<int64_t>(turns);
+}
+
 bool RunRequests::add_next_turns() {
   bool added = false;
   for (AskedTask& asked : tasks_) {
@@ -143,7 +153,7 @@ bool RunRequests::add_next_turns() {
       std::vector<std::string> texts;
       for (size_t part = 0; part < so_far.size(); ++part) {
         const std::optional<Response> answer = answer_of(asked.numbers[part][item]);
-        if (!answer || answer->texts.empty()) break;
+        if (!answer || answer->status != ResponseStatus::kAnswered || answer->texts.empty()) break;
         texts.push_back(answer->texts.front().text);
       }
       if (texts.size() < so_far.size()) continue;

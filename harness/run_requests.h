@@ -66,6 +66,8 @@ class RunRequests {
   // Numbers of an item's requests, in order of part.
   std::vector<uint32_t> numbers_of(size_t task, size_t item) const;
 
+  // Turns of conversations that are not asked yet.
+  int64_t later_turns() const;
   // Adds the next turn of every conversation whose turns so far are answered. False when there was none.
   bool add_next_turns();
 

@@ -92,6 +92,11 @@ std::string cluster_of(const Task& task, const PackedJson& packed) {
   return text.size() <= 40 ? text : sha256_hex(text).substr(0, 16);
 }
 
+void note_unasked_turns(AnsweredItem& item) {
+  const size_t turns = item.prompt.next_turns.size() + 1;
+  if (turns > 1 && item.responses.size() < turns) item.responses.resize(turns);
+}
+
 TaskScores score_task(const Task& task, const ItemSource& items) {
   TaskScores out;
   out.by_position.reserve(items.count);
@@ -281,7 +286,9 @@ int64_t score_stored_run(ResultsDb& db, const StoredRun& run, const TaskRegistry
     if (!source) {
       stored = db.items_of(run.id, record.task, record.convention);
       source = ItemSource{stored.size(), [&stored](size_t i) {
-                            return AnsweredItem{stored[i].prompt, stored[i].responses, {}};
+                            AnsweredItem item{stored[i].prompt, stored[i].responses, {}};
+                            note_unasked_turns(item);
+                            return item;
                           }};
     }
     std::vector<AnsweredItem> items;

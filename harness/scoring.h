@@ -23,6 +23,9 @@ struct AnsweredItem {
   std::vector<std::optional<ProgramOutcome>> outcomes;  // tasks with programs: one a sample
 };
 
+// Turns of a conversation that were never asked are missing like those that were not answered.
+void note_unasked_turns(AnsweredItem& item);
+
 struct TaskScores {
   std::vector<std::vector<Score>> by_position;
   std::vector<Aggregate> aggregates;          // one a metric and filter

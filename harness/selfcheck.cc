@@ -89,9 +89,11 @@ class KeptAnswers : public ResponseSink {
 
 // Everything that a score could depend on, floats as their bits.
 std::string fingerprint(const Response& response) {
-  std::string all = fmt::format("{} {} {}", to_string(response.status), response.detail, response.prompt_tokens);
+  std::string all = fmt::format("{} {} {} {}", to_string(response.status), response.detail, response.prompt_tokens,
+                                response.truncated);
   for (const ContinuationScore& c : response.continuations) {
-    all += fmt::format("|{:016x} {} {}", std::bit_cast<uint64_t>(c.logprob), c.tokens, c.is_greedy);
+    all += fmt::format("|{:016x} {:016x} {} {}", std::bit_cast<uint64_t>(c.logprob),
+                       std::bit_cast<uint64_t>(c.rarest.value_or(0)), c.tokens, c.is_greedy);
   }
   for (const GeneratedText& t : response.texts) all += fmt::format("|{} {} {}", t.text, to_string(t.finish), t.tokens);
   return all;
@@ -225,8 +227,8 @@ void selfcheck(const std::string& model, const BackendOptions& options, const Se
   }
   check.compare_least_memory();
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  for (int threads : {1, 2, cores}) {
-    if (threads == cores && cores <= 2) break;
+  for (int threads : {1, 2}) {
+    if (threads == cores) continue;  // so far it was that many
     BackendOptions other = options;
     other.threads = threads;
     check.compare(fmt::format("--threads {}", threads), other);

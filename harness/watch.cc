@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "core/error.h"
 #include "harness/checkpoint_folder.h"
@@ -41,6 +42,7 @@ class Watcher {
     say(fmt::format("watching {}; tasks and prompts ready in {:.1f} s", config_.folder, series_.prepare_seconds()));
     while (!cancelled_) {
       const std::vector<FolderEntry> ready = look();
+      if (cancelled_) break;
       if (ready.empty()) {
         if (config_.once && !waiting_) break;
         folder_.wait(waiting_ ? std::min(config_.poll, std::max(0.05, config_.settle / 2)) : config_.poll);
@@ -68,8 +70,10 @@ class Watcher {
         waiting_ = true;
         continue;
       }
-      const std::string defect = defect_of(entry, config_.marker);
+      if (cancelled_) break;
+      const std::string defect = sound_.count(entry.fingerprint) ? "" : defect_of(entry, config_.marker);
       if (defect.empty()) {
+        sound_.insert(entry.fingerprint);
         ready.push_back(std::move(entry));
       } else if (unchanged < config_.give_up) {
         waiting_ = true;
@@ -138,6 +142,7 @@ class Watcher {
   FolderWatch folder_;
   std::map<std::string, std::string> taken_;  // fingerprint -> state
   std::map<std::string, double> first_seen_;  // fingerprint -> when, of those not taken
+  std::set<std::string> sound_;               // fingerprints of checkpoints that were found whole
   bool waiting_ = false;                      // something may become whole without an event
   size_t last_waiting_ = 0;
   WatchSummary summary_;

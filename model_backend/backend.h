@@ -42,7 +42,7 @@ struct RunStats {
   int64_t head_rows = 0;         // rows that went through the output head
   double seconds = 0;            // wall time inside answer()
   double operations = 0;         // multiplications and additions of the model's products and attention
-  double matrix_peak = 0;        // the device's, in operations per second, measured once a backend; 0 = not known
+  double matrix_peak = 0;        // the device's, in operations per second, measured after answers; 0 = not known
   int64_t passes = 0;            // over the model, of any number of rows; 0 = not counted
   double plan_seconds = 0;       // of these, until the first row could be computed: tokenising, plan
   int64_t peak_bytes = 0;        // the process's largest resident size

@@ -344,7 +344,7 @@ const std::string& ResultsDb::path() const {
 
 std::unique_ptr<ResultsDb> ResultsDb::open(const std::string& path, Mode mode) {
   const bool writes = mode == Mode::kReadWrite;
-  if (!writes && !std::filesystem::exists(path)) {
+  if (std::error_code ignored; !writes && !std::filesystem::exists(path, ignored)) {
     throw_input(path, "no such report database", "give --db FILE, or make one with `assay run`");
   }
   int flags = SQLITE_OPEN_FULLMUTEX | (writes ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
@@ -400,7 +400,8 @@ int64_t ResultsDb::begin_run(const RunRecord& run) {
   Query(db.main_,
         "INSERT INTO runs (run_key, checkpoint_id, settings, software, started) "
         "VALUES (?, (SELECT id FROM checkpoints WHERE identity = ? AND label = ?), ?, ?, ?) "
-        "ON CONFLICT (run_key) DO UPDATE SET complete = 0, finished = NULL")
+        "ON CONFLICT (run_key) DO UPDATE SET complete = 0, finished = NULL, "
+        "settings = excluded.settings, software = excluded.software")
       .bind(run.run_key)
       .bind(checkpoint.identity)
       .bind(checkpoint.label)

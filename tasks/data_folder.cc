@@ -4,6 +4,7 @@
 #include <array>
 #include <filesystem>
 
+#include "core/error.h"
 #include "core/text.h"
 #include "tasks/data_file.h"
 
@@ -49,13 +50,17 @@ bool is_data(const fs::path& path, const std::string& format) {
 std::vector<fs::path> files_in(const fs::path& folder, const std::string& format) {
   std::vector<fs::path> files;
   std::error_code problem;
+  fs::path at = folder;
   for (fs::recursive_directory_iterator it(folder, problem), end; !problem && it != end; it.increment(problem)) {
+    at = it->path();
     if (it->path().filename().string()[0] == '.') {
       if (std::error_code ignored; it->is_directory(ignored)) it.disable_recursion_pending();
     } else if (std::error_code ignored; it->is_regular_file(ignored) && is_data(it->path(), format)) {
       files.push_back(it->path().lexically_relative(folder));
     }
   }
+  const bool is_there = problem != std::errc::no_such_file_or_directory && problem != std::errc::not_a_directory;
+  if (problem && is_there) throw_errno(at.string(), "cannot be listed", problem.value());
   std::sort(files.begin(), files.end());
   return files;
 }

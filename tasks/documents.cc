@@ -32,10 +32,13 @@ std::vector<std::string> expand(const fs::path& pattern) {
         continue;
       }
       const fs::path listed = folder.empty() ? fs::path(".") : folder;
-      for (fs::directory_iterator it(listed, ignored), end; it != end; it.increment(ignored)) {
+      std::error_code problem;
+      for (fs::directory_iterator it(listed, problem), end; !problem && it != end; it.increment(problem)) {
         const std::string name = it->path().filename().string();
         if (name[0] != '.' && glob_match(part.string(), name)) next.push_back(folder / name);
       }
+      const bool is_there = problem != std::errc::no_such_file_or_directory && problem != std::errc::not_a_directory;
+      if (problem && is_there) throw_errno(listed.string(), "cannot be listed", problem.value());
     }
     found = std::move(next);
   }

@@ -680,7 +680,13 @@ class TaskReader {
 
   void read_metrics() {
     if (auto list = field("metric_list")) {
-      for (const ConfigNode& entry : list->items()) task_.metrics.push_back(read_metric(entry));
+      for (const ConfigNode& entry : list->items()) {
+        MetricSpec metric = read_metric(entry);
+        for (const MetricSpec& other : task_.metrics) {
+          if (other.metric == metric.metric) entry.fail("the metric " + metric.metric + " stands here twice");
+        }
+        task_.metrics.push_back(std::move(metric));
+      }
       if (task_.metrics.empty()) list->fail("is empty");
     } else {
       for (const std::string& name : default_metrics(task_.output_type)) {

@@ -60,6 +60,7 @@ BackendInfo describe(const Checkpoint& checkpoint, const Tokenizer& tokenizer, c
 
 // Keys and values may have this share of what is free once the weights are in place.
 constexpr int64_t kKvShare = 4;
+constexpr int kPeakTries = 4;
 
 RunSettings settings_of(const BackendOptions& options, const Checkpoint& checkpoint, const Tokenizer& tokenizer,
                         const Ops& ops) {
@@ -70,7 +71,9 @@ RunSettings settings_of(const BackendOptions& options, const Checkpoint& checkpo
   if (tokenizer.eos() && std::find(settings.eos.begin(), settings.eos.end(), *tokenizer.eos()) == settings.eos.end())
     settings.eos.push_back(*tokenizer.eos());
   settings.batch_tokens = options.batch_tokens > 0 ? options.batch_tokens : ops.default_batch_tokens();
-  settings.kv_bytes = options.kv_memory_bytes > 0 ? options.kv_memory_bytes : ops.available_bytes() / kKvShare;
+  int64_t free_bytes = ops.available_bytes();
+  if (options.device == "cpu") free_bytes = std::min(free_bytes, machine_memory_bytes());
+  settings.kv_bytes = options.kv_memory_bytes > 0 ? options.kv_memory_bytes : free_bytes / kKvShare;
   settings.threads = options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
   return settings;
 }
@@ -97,8 +100,13 @@ class EngineBackend final : public Backend {
   RunStats answer(std::span<const Request> requests, ResponseSink& sink, const std::atomic<bool>& cancelled) override {
     Run run(*ops_, *model_, *tokenizer_, settings_, requests, sink, cancelled);
     RunStats stats = options_.keep_plan ? run.answer(planned(requests, cancelled)) : run.answer_all();
-    if (matrix_peak_ == 0 && stats.computed_tokens > 0 && !cancelled) matrix_peak_ = measure_matrix_peak(*ops_);
     stats.matrix_peak = matrix_peak_;
+    // Beside other work a peak is measured too low. That shows where the answers came faster: then once more.
+    for (int i = 0; i < kPeakTries && stats.computed_tokens > 0 && !cancelled; ++i) {
+      if (stats.matrix_peak > 0 && stats.share_of_peak() <= 1) break;
+      stats.matrix_peak = std::max(stats.matrix_peak, measure_matrix_peak(*ops_));
+    }
+    matrix_peak_ = stats.matrix_peak;
     return stats;
   }
 
@@ -139,7 +147,7 @@ class EngineBackend final : public Backend {
   std::unique_ptr<Model> model_;
   BackendInfo info_;
   RunSettings settings_;
-  double matrix_peak_ = 0;                  // measured after the first answer()
+  double matrix_peak_ = 0;                  // 0 = not measured yet
   std::optional<PlannedRequests> planned_;  // options_.keep_plan: of the last answer()
   std::string planned_for_;                 // content_hash of its requests
 };

@@ -7,6 +7,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/error.h"
 
@@ -42,6 +43,25 @@ int64_t left_in_group(const std::string& limit, const std::string& used, const s
   return *most - *now + of_files;
 }
 
+// The process's group, "/a/b", in the hierarchy of this controller; version 2 has one without a name. Empty: the root,
+// or not known. Lines of the file: "4:memory:/a/b", "0::/a/b".
+std::string group_of_process(const std::string& controller) {
+  std::ifstream file("/proc/self/cgroup");
+  for (std::string line; std::getline(file, line);) {
+    const size_t name = line.find(':') + 1, path = line.find(':', name) + 1;
+    if (name == 0 || path == 0 || line.substr(name, path - 1 - name) != controller) continue;
+    return line.substr(path) == "/" ? "" : line.substr(path);
+  }
+  return "";
+}
+
+// "/a/b" -> "/a/b", "/a", "": a limit holds for all that lies below.
+std::vector<std::string> groups_above(std::string group) {
+  std::vector<std::string> groups = {group};
+  while (!group.empty()) groups.push_back(group.erase(group.rfind('/')));
+  return groups;
+}
+
 double gib(int64_t bytes) {
   return static_cast<double>(bytes) / (1 << 30);
 }
@@ -51,15 +71,24 @@ double gib(int64_t bytes) {
 int64_t weight_bytes(const Checkpoint& checkpoint, Precision precision) {
   int64_t elements = 0;
   for (const auto& [name, tensor] : checkpoint.tensors()) elements += tensor.elements();
-  return elements * (precision == Precision::kBFloat16 ? 2 : 4);
+  const ModelConfig& config = checkpoint.config();
+  if (config.tied_head) elements += int64_t{config.vocab} * config.hidden;
+  return elements * static_cast<int64_t>(element_bytes(precision));
 }
 
 int64_t machine_memory_bytes() {
   const int64_t kibibytes = entry_in("/proc/meminfo", "MemAvailable:");
   const int64_t system = kibibytes > 0 ? kibibytes * 1024 : kNoLimit;
-  const std::string v2 = "/sys/fs/cgroup/", v1 = v2 + "memory/";
-  return std::min({system, left_in_group(v2 + "memory.max", v2 + "memory.current", v2 + "memory.stat"),
-                   left_in_group(v1 + "memory.limit_in_bytes", v1 + "memory.usage_in_bytes", v1 + "memory.stat")});
+  int64_t left = system;
+  for (const std::string& group : groups_above(group_of_process(""))) {
+    const std::string at = "/sys/fs/cgroup" + group + "/memory.";
+    left = std::min(left, left_in_group(at + "max", at + "current", at + "stat"));
+  }
+  for (const std::string& group : groups_above(group_of_process("memory"))) {
+    const std::string at = "/sys/fs/cgroup/memory" + group + "/memory.";
+    left = std::min(left, left_in_group(at + "limit_in_bytes", at + "usage_in_bytes", at + "stat"));
+  }
+  return left;
 }
 
 void check_memory(const Checkpoint& checkpoint, Precision precision, int64_t available) {

@@ -9,11 +9,12 @@
 
 namespace assay {
 
-// What the weights take at least once they are loaded: every element in the precision used.
+// What the weights take at least once they are loaded: every element in the precision used, those of a tied head twice
+// (by rows for the tokens that come in, packed for the head).
 int64_t weight_bytes(const Checkpoint& checkpoint, Precision precision);
 
-// Memory that this process may still take: what the system calls available, or what the control group (version 2 or 1)
-// leaves where that is less. Pages of files that the group keeps in memory count as free.
+// Memory that this process may still take: what the system calls available, or what its control group or one above it
+// (version 2 or 1) leaves where that is less. Pages of files that the group keeps in memory count as free.
 int64_t machine_memory_bytes();
 
 // Throws Error(kWorld) with both figures when the weights need more than `available` bytes.

@@ -96,7 +96,7 @@ class Ops {
  public:
   virtual ~Ops() = default;
 
-  // "cpu avx512_bf16 onednn-2.6.3 kernels-1", ...: everything about this device that can change a bit of a result.
+  // "cpu avx512_bf16 onednn-2.6.3 kernels-2", ...: everything about this device that can change a bit of a result.
   virtual std::string numerics() const = 0;
   virtual Precision precision() const = 0;
   size_t act_bytes() const { return element_bytes(precision()); }

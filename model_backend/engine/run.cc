@@ -1,6 +1,7 @@
 #include "model_backend/engine/run.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <numeric>
 #include <string>
@@ -242,8 +243,9 @@ void Run::note_bad_rows() {
     const auto above = bad_.find(plan_->node(rows.node).parent);
     if (above != bad_.end()) bad_.try_emplace(rows.node, BadRows{0, above->second.layer});
     for (int r = 0; r < rows.rows; ++r) {
-      if (row_bad[first + r] >= 0) bad_.try_emplace(rows.node, BadRows{rows.begin + r, row_bad[first + r]});
-      row_bad[first + r] = bad_layer(rows.node, rows.begin + r);
+      const int32_t layer = row_bad[first + r];
+      if (layer >= 0 && layer < model_.layers()) bad_.try_emplace(rows.node, BadRows{rows.begin + r, layer});
+      if (const int seen = bad_layer(rows.node, rows.begin + r); seen >= 0) row_bad[first + r] = seen;
     }
   }
   for (const auto& text : texts_) {
@@ -260,12 +262,12 @@ int Run::bad_layer(int node, int row) const {
 }
 
 // The request fails and its other parts go on to their end.
-void Run::fail_waiter(const Waiter& waiter) {
+void Run::fail_waiter(const Waiter& waiter, const std::string& why) {
   const bool is_text = waiter.sequence < 0;
   const size_t request = is_text ? texts_[-1 - waiter.sequence]->request : asked_[waiter.sequence].request;
   Response& response = open_[request].response;
   response.status = ResponseStatus::kFailed;
-  response.detail = "the model's state is infinite or not a number after layer " + std::to_string(waiter.bad_layer);
+  response.detail = why;
   if (is_text) {
     end_text(*texts_[-1 - waiter.sequence]);
   } else if (--asked_[waiter.sequence].reads_left == 0) {
@@ -283,7 +285,10 @@ void Run::read_head() {
   for (size_t i = 0; i < waiters_.size(); ++i) {
     const Waiter& waiter = waiters_[i];
     if (waiter.bad_layer >= 0) {
-      fail_waiter(waiter);
+      fail_waiter(waiter, "the model's state is infinite or not a number after layer " +
+                              std::to_string(std::min(waiter.bad_layer, model_.layers() - 1)));
+    } else if (!std::isfinite(answers[i].logprob)) {
+      fail_waiter(waiter, "the output head's values are infinite or not a number");
     } else if (waiter.sequence >= 0) {
       give_to_sequence(waiter.sequence, waiter.target, answers[i]);
     } else if (is_sampled(*texts_[-1 - waiter.sequence])) {
@@ -294,7 +299,7 @@ void Run::read_head() {
   }
   const size_t vocab = model_.vocab();
   std::vector<float> logits(std::min(kLogitRows, sampled.size()) * vocab);
-  for (size_t first = 0; first < sampled.size(); first += kLogitRows) {
+  for (size_t first = 0; first < sampled.size() && keep_going(); first += kLogitRows) {
     const size_t count = std::min(kLogitRows, sampled.size() - first);
     std::vector<int32_t> rows;
     for (size_t i = 0; i < count; ++i) rows.push_back(read_rows_[reads_[sampled[first + i]].row]);

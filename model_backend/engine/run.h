@@ -91,7 +91,7 @@ class Run {
   void note_bad_rows();
   // The layer at which this row of the node, or one that it sees, broke; -1: none.
   int bad_layer(int node, int row) const;
-  void fail_waiter(const Waiter& waiter);
+  void fail_waiter(const Waiter& waiter, const std::string& why);
   void end_text(Text& text);
   void read_head();
   void give_to_sequence(int sequence, int32_t target, const HeadAnswer& answer);

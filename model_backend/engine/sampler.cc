@@ -14,7 +14,11 @@ std::vector<int32_t> candidates(std::span<const float> logits, int top_k) {
   std::iota(ids.begin(), ids.end(), 0);
   const auto before = [&](int32_t a, int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; };
   const size_t keep = top_k > 0 ? std::min<size_t>(top_k, ids.size()) : ids.size();
-  std::partial_sort(ids.begin(), ids.begin() + keep, ids.end(), before);
+  if (keep == ids.size()) {
+    std::sort(ids.begin(), ids.end(), before);  // several times as fast as a partial sort of all
+  } else {
+    std::partial_sort(ids.begin(), ids.begin() + static_cast<ptrdiff_t>(keep), ids.end(), before);
+  }
   ids.resize(keep);
   return ids;
 }

@@ -1,7 +1,7 @@
 // What the plan costs: 200,000 requests of 1,000 tokens, nine tenths of them shared with other requests, and whether a
 // million cost five times as much. Its own limit beside it: reading every token once.
 //
-//   build/dev/tests/bench/plan_bench
+//   build/release/tests/bench/plan_bench
 #include <fmt/format.h>
 #include <sys/resource.h>
 

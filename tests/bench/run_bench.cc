@@ -1,6 +1,6 @@
 // What the harness itself costs: the scripted backend answers at once, so everything that is left is ours.
 //
-//   build/release-bench/tests/bench/run_bench build/release/assay [DATA]
+//   build/release/tests/bench/run_bench build/release/assay [DATA]
 //
 //   a request     CPU time and memory that one more request of a run costs, from two sizes of one task
 //   preparation   with DATA: all of MMLU, 5 shots, from process start to scores in SQLite

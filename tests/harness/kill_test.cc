@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <csignal>
+#include <filesystem>
 #include <random>
 
 #include "core/text.h"
@@ -177,6 +179,31 @@ TEST_CASE("SIGTERM in the middle of a batch of the engine: the program ends with
   CHECK(finished.exit_code == 1);
   CHECK(finished.err.find("incomplete") != std::string::npos);
   CHECK(finished.seconds < start.terminate_after_s + 2);
+}
+
+TEST_CASE("SIGTERM while another program holds the database: the program ends within 2 s and goes on afterwards") {
+  TemporaryFolder folder;
+  write_suite(folder);
+  const std::string expected = reference_rows(folder), database = folder.file("locked.db");
+  sqlite3* other = nullptr;
+  Start start{command(folder, write_script(folder, 1), database)};
+  start.kill_when = [&] {  // once its tables are there
+    if (!other) {
+      if (!std::filesystem::exists(database)) return false;
+      REQUIRE(sqlite3_open(database.c_str(), &other) == SQLITE_OK);
+    }
+    return sqlite3_exec(other, "SELECT 1 FROM runs WHERE id = 1; BEGIN IMMEDIATE", nullptr, nullptr, nullptr) ==
+           SQLITE_OK;
+  };
+  start.kill_signal = SIGTERM;
+  const Finished finished = run_program(start);
+  INFO(finished.err);
+  CHECK(finished.exit_code == 1);
+  CHECK(finished.seconds < 5);  // a lock is waited for longer than that
+  REQUIRE(sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr) == SQLITE_OK);
+  sqlite3_close(other);
+  CHECK(testing::run_assay(command(folder, write_script(folder, 0), database)).exit_code == 0);
+  check_same_rows(testing::final_rows(database), expected);
 }
 
 }  // namespace assay

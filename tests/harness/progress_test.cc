@@ -49,6 +49,14 @@ TEST_CASE("the live line shows items, tokens, speed and the time left in tokens"
         "10/40 requests (+5 known)  25.0k tokens  500 tokens/s  2:30 left");
 }
 
+TEST_CASE("the turns that follow are as long as those before them, about") {
+  Progress progress;
+  progress.requests = 40, progress.requests_done = 10, progress.later_turns = 0.5;
+  RunStats stats;
+  stats.plan_seconds = 3;
+  CHECK(ProgressLine::text(progress, stats, 53, 150) == "10/40 requests  0 tokens  0 tokens/s  4:10 left");
+}
+
 TEST_CASE("without a plan and with texts the time left goes by requests") {
   Progress progress;
   for (int i = 0; i < 40; ++i) add_request(progress, text_of(100));

@@ -118,12 +118,18 @@ TEST_CASE("a conversation goes on after its answers, and only then") {
   const std::string definition = asked.definition(0);
   RunRequests::Open open = asked.open(nothing_known);
   CHECK(contexts(open) == std::vector<std::string>{"a", "b", "c"});
+  CHECK(asked.later_turns() == 2);
+  CHECK_FALSE(asked.add_next_turns());
+  Response failed = said("half an answer");
+  failed.status = ResponseStatus::kFailed;
+  asked.answer(open.numbers[1], failed);
   CHECK_FALSE(asked.add_next_turns());
   asked.answer(open.numbers[0], said("x"));
   asked.answer(open.numbers[2], said("z"));
   CHECK(asked.add_next_turns());
   REQUIRE(asked.requests_of(0, 0).size() == 2);
   CHECK(asked.requests_of(0, 1).size() == 1);
+  CHECK(asked.later_turns() == 1);
   CHECK(asked.requests_of(0, 0)[1].context == "ax\n\n and then?");
   CHECK(asked.hashes_of(0, 0).size() == 2);
   open = asked.open(nothing_known);

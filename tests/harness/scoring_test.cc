@@ -60,6 +60,22 @@ TEST_CASE("a metric that an lm-eval group names is taken from the tasks that hav
   CHECK(score_group(outer, registry, numbers).empty());
 }
 
+TEST_CASE("a turn of a conversation that was never asked is missing") {
+  Task task;
+  task.output_type = OutputType::kGenerate;
+  task.filters = {{"none", {{"take_first"}}}};
+  task.metrics = {{"exact_match", "", true}};
+  AnsweredItem item;
+  item.prompt.next_turns = {"And then?"};
+  item.responses.emplace_back(Response{});
+  item.responses[0]->texts = {{"yes", FinishReason::kStop, 1}};
+  const auto missing = [&] { return score_task(task, {1, [&](size_t) { return item; }}).missing; };
+  CHECK(missing() == 0);
+  note_unasked_turns(item);
+  CHECK(item.responses.size() == 2);
+  CHECK(missing() == 1);
+}
+
 TEST_CASE("programs whose tests ran beside them are counted in every language") {
   AnsweredItem item;
   for (const ProgramMode mode : {ProgramMode::kInline, ProgramMode::kInline, ProgramMode::kSplit}) {

@@ -175,7 +175,18 @@ TEST_CASE("a lost request leaves the run incomplete, says why, and is asked agai
   CHECK_THAT(lost.err, Catch::Contains("2 requests given up") && Catch::Contains("inner trouble"));
   const Finished again = ask(folder, server, "500", "open", {"--chat-template", "on", "--json"});
   CHECK(again.exit_code == 0);
+  CHECK(testing::final_rows(folder.file("scores.db")).find("\nresponse") != std::string::npos);
   CHECK(parse_json(again.out, "run")["missing"] == 0);
+}
+
+TEST_CASE("what is too long for a server today is asked again by the same command") {
+  TemporaryFolder folder;
+  write_suite(folder);
+  FaultServer server;
+  const Finished refused = ask(folder, server, "always-too-long", "open", {"--chat-template", "on", "--json"});
+  CHECK(refused.exit_code == 1);
+  CHECK(parse_json(refused.out, "run")["missing"] == 2);
+  CHECK(testing::final_rows(folder.file("scores.db")).find("\nresponse") == std::string::npos);
 }
 
 }  // namespace assay

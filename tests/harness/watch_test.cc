@@ -256,6 +256,19 @@ TEST_CASE("a checkpoint is known by its files, not by its name") {
   CHECK(defect_of(changed, "") != "");
 }
 
+TEST_CASE("a checkpoint that the requests do not fit is passed over, and the watch goes on") {
+  testing::TemporaryFolder folder;
+  const Writer writer;
+  for (int number : {1, 2}) writer.write(fs::path(folder.file("train")) / step_name(number), number);
+  std::vector<std::string> arguments = watch_arguments(folder);
+  arguments.insert(arguments.end(), {"--once", "--kv-memory", "4KiB"});
+  const testing::Finished done = testing::run_assay(arguments);
+  CHECK(done.exit_code == 1);
+  CHECK_THAT(done.err, Catch::Contains(step_name(1) + ": passed over") &&
+                           Catch::Contains(step_name(2) + ": passed over") && Catch::Contains("--kv-memory"));
+  CHECK_THAT(done.out, Catch::Contains("0 checkpoints scored, 2 failed"));
+}
+
 TEST_CASE("a folder that is not there is an error of the input") {
   const testing::Finished done = testing::run_assay({"watch", "/nowhere/at/all", "--tasks", "mmlu"});
   CHECK(done.exit_code == 2);

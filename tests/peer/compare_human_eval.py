@@ -106,7 +106,7 @@ def ours(assay, programs):
             "id": str(k), "program": source, "tests": problem["test"], "entry_point": problem["entry_point"], "setup": problem["prompt"],
             "limits": limits}) + "\n" for k, (problem, source) in enumerate(programs)))
         done = subprocess.run([assay, "sandbox", "suite", str(suite), "--slots", "2", "--json"], capture_output=True, text=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in done.stdout.split("\n") if line]
 
 
 def main():

@@ -101,7 +101,7 @@ def cells_of(report):
 
 def main():
     options = arguments()
-    lines = pathlib.Path(options.data, "mt_bench/question.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = pathlib.Path(options.data, "mt_bench/question.jsonl").read_text(encoding="utf-8").strip().split("\n")
     questions = [json.loads(line) for line in lines if line.strip()]
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)

@@ -112,7 +112,10 @@ TEST_CASE("the same key finds its run again, the first answer to a request stays
   auto db = ResultsDb::open(folder.file("scores.db"), ResultsDb::Mode::kReadWrite);
   int64_t first = db->begin_run(run_record("a")), other = db->begin_run(run_record("b"));
   CHECK(first != other);
-  CHECK(db->begin_run(run_record("a")) == first);
+  RunRecord again = run_record("a");
+  again.settings["seed"] = 7;
+  CHECK(db->begin_run(again) == first);
+  CHECK(db->find_runs(std::to_string(first)).at(0).settings == again.settings);  // those of the last command
   db->store_response("h", answered(-1));
   db->flush();
   db->store_response("h", answered(-2));

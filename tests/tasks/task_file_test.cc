@@ -203,6 +203,8 @@ TEST_CASE("a defect of a task file is an error that names file, line and field")
       {"template syntax", head + "description: \"{{ a \"\n", "t.yaml:6"},
       {"unknown metric", head + "metric_list: [{metric: acuracy}]\n",
        "t.yaml:6: metric_list/0/metric: unknown metric \"acuracy\""},
+      {"metric twice", head + "metric_list: [{metric: exact_match}, {metric: exact_match, ignore_case: true}]\n",
+       "t.yaml:6: metric_list/1: the metric exact_match stands here twice"},
       {"unknown filter", head + "filter_list: [{name: n, filter: [{function: rgx}]}]\n",
        "t.yaml:6: filter_list/0/filter/0/function: unknown filter \"rgx\""},
       {"unknown format", "task: t\ndata: {format: xml, files: {test: t.xml}}\n",

@@ -60,7 +60,7 @@ CpuOps::CpuOps(Precision precision, std::shared_ptr<Team> team, std::unique_ptr<
 
 std::string CpuOps::numerics() const {
   return std::string(bfloat16() ? "bfloat16" : "float32") + " cpu " + kernel_instruction_set() + " " +
-         product_->name() + (bfloat16_attention_ ? " attention-bf16-1" : "") + " kernels-1";
+         product_->name() + (bfloat16_attention_ ? " attention-bf16-1" : "") + " kernels-2";
 }
 
 int64_t CpuOps::available_bytes() const {

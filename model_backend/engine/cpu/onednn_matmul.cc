@@ -14,6 +14,7 @@
 #include <omp.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <dnnl.hpp>
 #include <map>
@@ -290,13 +291,18 @@ class OneDnnProduct final : public MatrixProduct {
   std::map<std::tuple<int64_t, int64_t, int64_t>, Primitive> primitives_;
 };
 
-// oneDNN can tell its own limit (ONEDNN_MAX_CPU_ISA included). AMX is held back to AVX-512: rows were measured to be
-// independent there, and nobody has measured the AMX kernels.
+// AMX is held back to AVX-512, where rows were measured to be independent: nobody has measured the AMX kernels. Not
+// where the user sets a limit. oneDNN reads it once, when it is first asked, and none can be set after that.
+bool hold_back_amx() {
+  const bool is_set = std::getenv("ONEDNN_MAX_CPU_ISA") || std::getenv("DNNL_MAX_CPU_ISA");
+  return is_set || ::setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16", 1) == 0;
+}
+
 bool has_brgemm(Precision precision) {
+  static const bool held_back = hold_back_amx();
+  ASSAY_ASSERT(held_back, "the environment has room");
   switch (dnnl::get_effective_cpu_isa()) {
-    case dnnl::cpu_isa::avx512_core_amx:
-      dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_bf16);
-      return true;
+    case dnnl::cpu_isa::avx512_core_amx:  // asked for
     case dnnl::cpu_isa::avx512_core_bf16:
       return true;
     case dnnl::cpu_isa::avx512_core:

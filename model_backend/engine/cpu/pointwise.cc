@@ -25,8 +25,9 @@ void silu_multiply_row_of(const float* gate, const float* up, int64_t count, Act
   const Floats tag;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(tag));
   const auto one = hn::Set(tag, 1.0f);
+  const auto infinite_from = hn::Set(tag, 104.0f);  // on: Highway's Exp wraps round far above
   const auto silu = [&](FloatVector g, FloatVector u) {
-    return hn::Mul(hn::Div(g, hn::Add(one, hn::Exp(tag, hn::Neg(g)))), u);
+    return hn::Mul(hn::Div(g, hn::Add(one, hn::Exp(tag, hn::Min(hn::Neg(g), infinite_from)))), u);
   };
   int64_t i = 0;
   for (; i + lanes <= count; i += lanes) store_act(silu(hn::LoadU(tag, gate + i), hn::LoadU(tag, up + i)), out + i);

@@ -5,6 +5,10 @@
 #include <unistd.h>
 
 #include <climits>
+#include <string>
+#include <system_error>
+
+#include "core/error.h"
 
 namespace assay {
 namespace {
@@ -32,12 +36,23 @@ void wake_sleepers(Word& word) {
 }  // namespace
 
 Team::Team(int threads) {
-  for (int thread = 1; thread < threads; ++thread) {
-    workers_.emplace_back([this, thread] { serve(thread); });
+  try {
+    for (int thread = 1; thread < threads; ++thread) {
+      workers_.emplace_back([this, thread] { serve(thread); });
+    }
+  } catch (const std::system_error& error) {
+    const size_t begun = workers_.size() + 1;
+    end();
+    throw_world("--threads " + std::to_string(threads),
+                "the system gave " + std::to_string(begun) + " threads (" + error.what() + ")", "give fewer");
   }
 }
 
 Team::~Team() {
+  end();
+}
+
+void Team::end() {
   ending_ = true;
   ring();
   for (std::thread& worker : workers_) worker.join();

@@ -15,7 +15,8 @@ namespace assay {
 
 class Team {
  public:
-  explicit Team(int threads);  // threads >= 1, the calling one included
+  // threads >= 1, the calling one included. Throws Error(kWorld) where the system gives no more.
+  explicit Team(int threads);
   ~Team();
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
@@ -39,6 +40,7 @@ class Team {
   void wait_for(uint32_t count);
   void serve(int thread);
   void sleep_until_rung();
+  void end();
 
   // One job at a time lies open: `ticket_` has its number in the upper half and the next item in the lower; an item is
   // taken by moving the ticket on. A closed job has no next item, and only then its description is changed; so whoever

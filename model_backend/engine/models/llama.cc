@@ -66,12 +66,12 @@ class Llama final : public Model {
  private:
   Layer load_layer(WeightLoader& loader, int index) const;
   void make_room(int rows);
-  void store_keys(const Layer& layer, const Batch& batch, void* keys, void* values);
+  void store_keys(int index, const Batch& batch, KvCache& cache);
   void attend(const Layer& layer, std::span<const RowSegment> segments, const void* keys, const void* values);
   void keep_rows(std::span<const int32_t> rows);
   void add_attended(const Layer& layer, int rows);
   void feed_forward(const Layer& layer, int rows);
-  void note_bad_rows(int rows, int layer, const Buffer& bad);
+  void note_bad_rows(const Buffer& values, int64_t width, int rows, int layer, const Buffer& bad);
   // The final norm of some rows of the last batch, [rows, H] act; lies in states_.normed.
   const void* final_states(std::span<const int32_t> rows);
 
@@ -182,22 +182,22 @@ bool Llama::forward(const Batch& batch, KvCache& cache, const std::function<bool
   ops_.embed(embedding_->data(), config_.hidden, batch.tokens, floats(states_.x));
   const int last = config_.layers - 1;
   for (int i = 0; i < last; ++i) {
-    store_keys(layers_[i], batch, cache.keys(i), cache.values(i));
+    store_keys(i, batch, cache);
     attend(layers_[i], batch.segments, cache.keys(i), cache.values(i));
     add_attended(layers_[i], batch.rows());
     feed_forward(layers_[i], batch.rows());
-    note_bad_rows(batch.rows(), i, states_.bad);
+    note_bad_rows(states_.x, config_.hidden, batch.rows(), i, states_.bad);
     if (!keep_going()) return false;
   }
   const Layer& layer = layers_[last];
   const int read = static_cast<int>(batch.read_rows.size());
-  store_keys(layer, batch, cache.keys(last), cache.values(last));
+  store_keys(last, batch, cache);
   if (read > 0) {
     attend(layer, segments_of_rows(batch.segments, batch.read_rows), cache.keys(last), cache.values(last));
     keep_rows(batch.read_rows);
     add_attended(layer, read);
     feed_forward(layer, read);
-    note_bad_rows(read, last, states_.read_bad);
+    note_bad_rows(states_.x, config_.hidden, read, config_.layers, states_.read_bad);
   }
   ops_.download(bad_layers_.data(), states_.bad->data(), bad_layers_.size() * sizeof(int32_t));
   std::vector<int32_t> read_bad(read);
@@ -207,12 +207,15 @@ bool Llama::forward(const Batch& batch, KvCache& cache, const std::function<bool
   return keep_going();
 }
 
-void Llama::store_keys(const Layer& layer, const Batch& batch, void* keys, void* values) {
+void Llama::store_keys(int index, const Batch& batch, KvCache& cache) {
+  const Layer& layer = layers_[index];
   const int rows = batch.rows();
   ops_.rms_norm(floats(states_.x), floats(layer.attention_norm), eps_, rows, config_.hidden, states_.normed->data());
   ops_.linear(states_.normed->data(), *layer.qkv, floats(layer.qkv_bias), rows, floats(states_.wide));
+  // Stored as 0 (see rotate_and_store), such a value would not show in what the row becomes.
+  note_bad_rows(states_.wide, layer.qkv->n(), rows, index, states_.bad);
   ops_.rotate_and_store(floats(states_.wide), layer.shape, batch.positions, batch.slots, floats(inverse_frequency_),
-                        attention_scale_, states_.q->data(), keys, values);
+                        attention_scale_, states_.q->data(), cache.keys(index), cache.values(index));
 }
 
 void Llama::attend(const Layer& layer, std::span<const RowSegment> segments, const void* keys, const void* values) {
@@ -242,8 +245,8 @@ void Llama::feed_forward(const Layer& layer, int rows) {
   ops_.add(floats(states_.x), floats(states_.change), int64_t{rows} * config_.hidden);
 }
 
-void Llama::note_bad_rows(int rows, int layer, const Buffer& bad) {
-  ops_.note_bad_rows(floats(states_.x), rows, config_.hidden, layer, static_cast<int32_t*>(bad->data()));
+void Llama::note_bad_rows(const Buffer& values, int64_t width, int rows, int layer, const Buffer& bad) {
+  ops_.note_bad_rows(floats(values), rows, width, layer, static_cast<int32_t*>(bad->data()));
 }
 
 const void* Llama::final_states(std::span<const int32_t> rows) {

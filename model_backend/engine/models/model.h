@@ -51,9 +51,10 @@ class Model {
   // says no, forward returns false and the states are not usable.
   virtual bool forward(const Batch& batch, KvCache& cache, const std::function<bool()>& keep_going) = 0;
 
-  // Of each row of the last forward: the layer after which its state held a value that is not finite, -1 where it never
-  // did. What such a row says, and every row that sees it, means nothing; other rows are not touched by it. (Of the
-  // last layer itself no other row sees anything, so there only rows that are read are looked at.)
+  // Of each row of the last forward: the layer in which its query, key, value or state was not finite, -1 where that
+  // never was. What such a row says, and every row that sees it, means nothing; other rows are not touched by it. What
+  // the last layer makes of a row no other row sees: where nothing but that is not finite it is layers(), and only rows
+  // that are read are looked at.
   virtual std::span<const int32_t> bad_layers() const = 0;
 
   // What the rows of the last forward say. `rows`: row numbers of that batch, among its read_rows; a read's `row` is an

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "model_backend/engine/run.h"
 #include "tests/support.h"
@@ -9,28 +10,31 @@
 namespace assay {
 namespace {
 
-// A model without weights: the state of every row whose token is `broken` is not finite, from layer 3 on; the head says
-// token 5 with log-probability -1.
+constexpr int kLayers = 5;
+
+// A model without weights: the state of every row whose token is `broken` is not finite, as `layer` says
+// (Model::bad_layers); the head says token 5 with log-probability `logprob`.
 class BreakingModel final : public Model {
  public:
-  explicit BreakingModel(int32_t broken) : broken_(broken) {}
+  BreakingModel(int32_t broken, int32_t layer, float logprob) : broken_(broken), layer_(layer), logprob_(logprob) {}
   ModelCost cost() const override { return {}; }
   int vocab() const override { return 256; }
-  int layers() const override { return 1; }
+  int layers() const override { return kLayers; }
   int64_t kv_width() const override { return 2; }
   bool forward(const Batch& batch, KvCache&, const std::function<bool()>&) override {
     bad_layers_.clear();
-    for (int32_t token : batch.tokens) bad_layers_.push_back(token == broken_ ? 3 : -1);
+    for (int32_t token : batch.tokens) bad_layers_.push_back(token == broken_ ? layer_ : -1);
     return true;
   }
   std::span<const int32_t> bad_layers() const override { return bad_layers_; }
   void read(std::span<const int32_t>, std::span<const HeadRead> reads, HeadAnswer* answers) override {
-    std::fill_n(answers, reads.size(), HeadAnswer{-1.0f, 5});
+    std::fill_n(answers, reads.size(), HeadAnswer{logprob_, 5});
   }
   void logits(std::span<const int32_t> rows, float* logits) override { std::fill_n(logits, rows.size() * 256, 0.0f); }
 
  private:
-  int32_t broken_;
+  int32_t broken_, layer_;
+  float logprob_;
   std::vector<int32_t> bad_layers_;
 };
 
@@ -56,12 +60,26 @@ Request generated(const std::string& context) {
   return request;
 }
 
+// What becomes of the requests where every row of token "#" is broken so.
+std::vector<Response> answered(const std::vector<Request>& requests, int batch_tokens, int32_t layer,
+                               float logprob = -1) {
+  const auto tokenizer = load_tokenizer(std::string(ASSAY_SOURCE_DIR) + "/examples/checkpoints/step-00040");
+  auto ops = make_cpu_ops(Precision::kFloat32, 1);
+  BreakingModel model(tokenizer->encode("#").back(), layer, logprob);
+  Keeper keeper;
+  keeper.responses.resize(requests.size());
+  RunSettings settings;
+  settings.context_length = 512;
+  settings.batch_tokens = batch_tokens;
+  settings.kv_bytes = 1 << 20;
+  const std::atomic<bool> cancelled = false;
+  Run(*ops, model, *tokenizer, settings, requests, keeper, cancelled).answer_all();
+  return keeper.responses;
+}
+
 }  // namespace
 
 TEST_CASE("a state that is not finite fails the requests that see it and no other") {
-  const std::string folder = std::string(ASSAY_SOURCE_DIR) + "/examples/checkpoints/step-00040";
-  const auto tokenizer = load_tokenizer(folder);
-  const std::vector<int> broken = tokenizer->encode("#");
   const std::vector<Request> requests = {
       scored("Mara keeps a goat.", " It is old."),            // 0: never meets it
       scored("Mara keeps a # goat.", " It is old."),          // 1: in its context
@@ -74,24 +92,43 @@ TEST_CASE("a state that is not finite fails the requests that see it and no othe
   };
   const bool fails[] = {false, true, true, false, false, true, false, true};
   for (int batch_tokens : {1, 3, 512}) {
-    auto ops = make_cpu_ops(Precision::kFloat32, 1);
-    BreakingModel model(broken.back());
-    Keeper keeper;
-    keeper.responses.resize(requests.size());
-    RunSettings settings;
-    settings.context_length = 512;
-    settings.batch_tokens = batch_tokens;
-    settings.kv_bytes = 1 << 20;
-    const std::atomic<bool> cancelled = false;
-    Run(*ops, model, *tokenizer, settings, requests, keeper, cancelled).answer_all();
+    const std::vector<Response> responses = answered(requests, batch_tokens, 3);
     for (size_t i = 0; i < requests.size(); ++i) {
       INFO("request " << i << ", " << batch_tokens << " rows a pass");
-      const Response& response = keeper.responses[i];
+      const Response& response = responses[i];
       CHECK((response.status == ResponseStatus::kFailed) == fails[i]);
       if (fails[i]) CHECK(response.detail.find("after layer 3") != std::string::npos);
     }
-    CHECK(keeper.responses[6].texts.at(0).tokens == 3);
-    CHECK(keeper.responses[0].continuations.at(0).logprob == -1.0 * keeper.responses[0].continuations.at(0).tokens);
+    CHECK(responses[6].texts.at(0).tokens == 3);
+    CHECK(responses[0].continuations.at(0).logprob == -1.0 * responses[0].continuations.at(0).tokens);
+  }
+}
+
+TEST_CASE("what the last layer makes of a row fails those who read it, and nobody who only sees it") {
+  const std::vector<Request> requests = {
+      scored("Mara keeps a #", " goat."),             // 0: reads the row
+      generated("Mara keeps a #"),                    // 1: reads the row
+      scored("Mara keeps a # goat.", " It is old."),  // 2: sees it
+      generated("Mara keeps a # goat"),               // 3: sees it
+  };
+  for (int batch_tokens : {1, 3, 512}) {
+    const std::vector<Response> responses = answered(requests, batch_tokens, kLayers);
+    for (const Response& response : {responses[0], responses[1]}) {
+      CHECK(response.status == ResponseStatus::kFailed);
+      CHECK(response.detail.find("after layer 4") != std::string::npos);
+    }
+    CHECK(responses[2].status == ResponseStatus::kAnswered);
+    CHECK(responses[3].status == ResponseStatus::kAnswered);
+  }
+}
+
+TEST_CASE("log-probabilities that are not finite are no answers") {
+  const std::vector<Request> requests = {scored("Mara keeps a", " goat."), generated("Mara keeps a")};
+  for (const float logprob : {NAN, -INFINITY}) {
+    for (const Response& response : answered(requests, 512, -1, logprob)) {
+      CHECK(response.status == ResponseStatus::kFailed);
+      CHECK(response.detail.find("output head") != std::string::npos);
+    }
   }
 }
 
