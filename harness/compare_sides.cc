@@ -267,6 +267,8 @@ class Comparer {
       if (!row.cells[i]) continue;
       if (other_texts.count(i) || (other_texts.count(0) && beside[i])) {
         row.tests[i] = untested(*row.cells[0], *row.cells[i], "none: other texts");
+      } else if (is_of_all_together(row)) {
+        row.tests[i] = untested(*row.cells[0], *row.cells[i], "none: a number of all items together");
       } else if (own && beside[i]) {
         row.tests[i] = compare_scores(*own, scores_of(*db_, *beside[i]), row.metric, row.cells[i]->marks);
         if (!row.tests[i]) row.cells[i]->marks.push_back("no item in common: not compared");
@@ -290,6 +292,13 @@ class Comparer {
   bool of_own_texts(const ReportRow& row) const {
     const Task* task = registry_.find_task(row.task + "@" + row.convention);
     return task && task->data.format == "text";
+  }
+
+  // Whether the number is no mean of items' values: of choices, mcc and f1 come from the table of all of them.
+  bool is_of_all_together(const CompareRow& row) const {
+    const Task* task = registry_.find_task(row.task + "@" + row.convention);
+    const bool of_choices = task && task->output_type == OutputType::kMultipleChoice;
+    return row.metric == "mcc" || (row.metric == "f1" && of_choices);
   }
 
   static CompareTest untested(const CompareCell& a, const CompareCell& b, const char* why) {

@@ -184,8 +184,9 @@ Json explain_difference(ResultsDb& db, const CompareSide& a, const CompareSide& 
          {"tokens_differ", found.tokens},
          {"prompt_tokens", {found.tokens_a, found.tokens_b}},
          {"answers_differ", found.answers},
-         {"filters", {left["filters"], right["filters"]}},
-         {"unparsed", {left["unparsed"], right["unparsed"]}}});
+         // Not as plain braces: two lists of two texts would be taken for an object.
+         {"filters", Json::array({left["filters"], right["filters"]})},
+         {"unparsed", Json::array({left["unparsed"], right["unparsed"]})}});
     if (out["first_prompt"].is_null() && found.prompts > 0) {
       out["first_prompt"] = first_prompt(db, placed.run, beside->run, task, *other, found.first_item);
     }

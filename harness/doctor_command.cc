@@ -66,7 +66,7 @@ Json gpus_json(std::string& why_none) {
   Json out = Json::array();
   for (int index = 0;; ++index) {
     try {
-      out.push_back({{"index", index}, {"name", make_cuda_ops(Precision::kFloat32, index)->numerics()}});
+      out.push_back({{"index", index}, {"name", make_cuda_ops(Precision::kBFloat16, index)->numerics()}});
     } catch (const Error& error) {
       if (index == 0) why_none = error.what();
       return out;

@@ -115,13 +115,14 @@ Aggregate number_of(const std::string& metric, const std::string& judge, const E
 class JudgeNumbers {
  public:
   JudgeNumbers(ResultsDb& db, const Task& task, const std::vector<StoredItem>& items, std::string judge,
-               const std::vector<Words>& words, TaskScores& scores)
+               const std::vector<Words>& words, const std::vector<JudgeQuestionRecord>& questions, TaskScores& scores)
       : db_(db),
         task_(task),
         protocol_(*find_judge_protocol(task.judge)),
         items_(items),
         judge_(std::move(judge)),
         words_(words),
+        questions_(questions),
         scores_(scores) {}
 
   void add() {
@@ -141,6 +142,12 @@ class JudgeNumbers {
   const std::string& note() const { return note_; }
 
  private:
+  // Words on one item, repeated or about its turns, are taken together.
+  static Score of_item(int64_t position, Score score) {
+    score.cluster = std::to_string(position);
+    return score;
+  }
+
   void add_mean(std::vector<Score> column, bool higher_is_better = true) {
     if (!column.empty()) scores_.aggregates.push_back(aggregate_scores(column, "mean", higher_is_better));
   }
@@ -261,18 +268,19 @@ class JudgeNumbers {
   void add_labels() {
     if (!protocol_.few_labels) return;
     std::set<std::string> labels;
-    std::vector<std::string> said;
+    std::vector<std::pair<int64_t, std::string>> said;  // item, word
     for (const Words& words : words_) {
       if (words.question.against != 0) continue;
       for (const Judgement& word : words.words) {
         if (word.label.empty()) continue;
-        said.push_back(word.label);
+        said.emplace_back(words.question.position, word.label);
         labels.insert(word.label);
       }
     }
     for (const std::string& label : labels) {
       std::vector<Score> column;
-      for (const std::string& word : said) column.push_back(value_score("label:" + label, judge_, word == label));
+      for (const auto& [position, word] : said)
+        column.push_back(of_item(position, value_score("label:" + label, judge_, word == label)));
       add_mean(std::move(column));
     }
   }
@@ -316,7 +324,7 @@ class JudgeNumbers {
           const JudgeWord person = read_label_of_person(protocol_, *prompts.at(words.question.position), grade.label);
           if (!word.score || !person.score) continue;
           const bool same = protocol_.few_labels ? word.label == person.label : *word.score == *person.score;
-          column.push_back(value_score("human_agreement", judge_, same));
+          column.push_back(of_item(words.question.position, value_score("human_agreement", judge_, same)));
           ours.push_back(word.label), theirs.push_back(person.label);
         }
       }
@@ -350,6 +358,11 @@ class JudgeNumbers {
       if (question.presentation == "a-first") pair.a_first = points / count;
       if (question.presentation == "b-first") pair.b_first = 1 - points / count;
     }
+    // Pairs that this judge has not seen are missing, where it has seen others against the same run.
+    for (const JudgeQuestionRecord& question : questions_) {
+      if (const auto found = runs.find(question.against); found != runs.end())
+        found->second.try_emplace({question.position, question.part});
+    }
     // 1, 0 or 0.5 where a mean leans to a side or to none.
     auto side = [](double points) { return points > 0.5 ? 1.0 : points < 0.5 ? 0.0 : 0.5; };
     for (const auto& [run, pairs] : runs) {
@@ -359,8 +372,9 @@ class JudgeNumbers {
         const bool agree = whole && side(*pair.a_first) == side(*pair.b_first);
         Score win = value_score("win_rate:" + std::to_string(run), judge_, agree ? side(*pair.a_first) : 0.5);
         if (!whole) win.outcome = Outcome::kMissing;
-        wins.push_back(win);
-        if (whole) bias.push_back(value_score("position_bias:" + std::to_string(run), judge_, !agree));
+        wins.push_back(of_item(place.first, win));
+        if (whole)
+          bias.push_back(of_item(place.first, value_score("position_bias:" + std::to_string(run), judge_, !agree)));
       }
       add_mean(std::move(wins));
       add_mean(std::move(bias), false);
@@ -371,7 +385,7 @@ class JudgeNumbers {
     std::vector<Score> column;
     for (const Words& words : words_) {
       for (const Judgement& word : words.words)
-        column.push_back(value_score("judge_unparsed", judge_, word.score ? 0 : 1));
+        column.push_back(of_item(words.question.position, value_score("judge_unparsed", judge_, word.score ? 0 : 1)));
     }
     add_mean(std::move(column), false);
   }
@@ -382,6 +396,7 @@ class JudgeNumbers {
   const std::vector<StoredItem>& items_;
   const std::string judge_;
   const std::vector<Words>& words_;
+  const std::vector<JudgeQuestionRecord>& questions_;  // all of the run and task
   TaskScores& scores_;
   std::vector<double> lengths_, values_;  // of the items with a score
   std::string note_;
@@ -397,11 +412,19 @@ void add_phrases(ResultsDb& db, const Task& task, const std::vector<StoredItem>&
   std::map<std::string, int64_t> places;
   std::vector<std::string> ours, theirs;
   for (const StoredItem& item : items) {
-    if (item.responses.empty() || !item.responses.front() || item.responses.front()->texts.empty()) continue;
+    const std::string category = category_of(item, protocol);
+    if (item.responses.empty() || !item.responses.front() || item.responses.front()->texts.empty()) {
+      Score lost = value_score("refused", kPhrases, 0);
+      lost.outcome = Outcome::kMissing;
+      columns["refused"].push_back(lost);
+      lost.metric = "refused:" + category;
+      if (!category.empty()) columns[lost.metric].push_back(lost);
+      continue;
+    }
     const GeneratedText& text = item.responses.front()->texts.front();
     const bool refused = text.finish == FinishReason::kContentFilter || is_refusal(text.text);
     columns["refused"].push_back(value_score("refused", kPhrases, refused));
-    if (const std::string category = category_of(item, protocol); !category.empty()) {
+    if (!category.empty()) {
       columns["refused:" + category].push_back(value_score("refused:" + category, kPhrases, refused));
       if (task.judge == std::string("safety")) places.try_emplace(category, item.position);
     }
@@ -442,7 +465,7 @@ JudgeSummary add_judge_scores(ResultsDb& db, int64_t run, const Task& task, cons
   }
   judges.merge(words_of_people(db, task, items));
   for (const auto& [judge, words] : judges) {
-    JudgeNumbers numbers(db, task, items, judge, words, scores);
+    JudgeNumbers numbers(db, task, items, judge, words, questions, scores);
     numbers.add();
     add_note(summary.note, numbers.note());
   }

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "harness/commands.h"
 #include "harness/version.h"
 
@@ -78,6 +79,9 @@ int main(int argc, char** argv) {
   } catch (const std::filesystem::filesystem_error& error) {
     std::fprintf(stderr, "assay: %s\n", error.what());
     return kExitWorld;
+  } catch (const nlohmann::json::exception& error) {
+    std::fprintf(stderr, "assay: JSON of another shape than expected: %s\n", error.what());
+    return kExitInput;
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "assay: out of memory (give a smaller --kv-memory or --batch-tokens)\n");
     return kExitWorld;

@@ -129,7 +129,12 @@ std::optional<CompareTest> compare_scores(const ComparedScores& a, const Compare
                a.by_members ? member_scale(pairs.size(), common, shared.size()) : 1.0);
   }
   layout.scores.clusters = make_clusters(layout.clusters);
-  const ScoreKind kind = ratio ? ScoreKind::kRatio : kind_of_mean(layout.scores.a, layout.scores.b);
+  // Of the items' own values: weighed by their members they are no more than right or wrong.
+  std::vector<double> own_a, own_b;
+  for (const auto& [item_a, item_b] : layout.items) own_a.push_back(item_a->value), own_b.push_back(item_b->value);
+  ScoreKind kind = ratio ? ScoreKind::kRatio : kind_of_mean(own_a, own_b);
+  const bool weighed = own_a != layout.scores.a || own_b != layout.scores.b;
+  if (weighed && kind == ScoreKind::kRightOrWrong) kind = ScoreKind::kUnit;
   PairedResult paired = compare_paired(layout.scores, kind);
   CompareTest test;
   test.a = paired.a, test.b = paired.b, test.difference = paired.difference;

@@ -200,6 +200,23 @@ std::string key_of(const ReportRow& row, const std::string& series) {
   return series + "\n" + row.task + "\n" + row.convention + "\n" + row.metric + "\n" + row.filter;
 }
 
+// For each curve the number of shots that most of its results have, the larger one on a tie: others are no points of
+// it.
+std::map<std::string, std::optional<int>> usual_shots(const std::vector<ReportRow>& rows) {
+  std::map<std::string, std::map<std::optional<int>, int>> counts;
+  for (const ReportRow& row : rows) {
+    if (row.metric == row.headline && row.value) ++counts[key_of(row, series_of(row.checkpoint))][row.shots];
+  }
+  std::map<std::string, std::optional<int>> usual;
+  for (const auto& [key, of_key] : counts) {
+    int most = 0;
+    for (const auto& [shots, count] : of_key) {
+      if (count >= most) most = count, usual[key] = shots;
+    }
+  }
+  return usual;
+}
+
 }  // namespace
 
 std::string series_of(const std::string& label) {
@@ -257,8 +274,14 @@ CurveSet make_curves(const std::vector<ReportRow>& rows, const std::map<std::str
   std::map<std::string, size_t> by_key;
   std::map<std::string, int64_t> unplaced;  // label -> rows
   int64_t replaced = 0;
+  const std::map<std::string, std::optional<int>> shots = usual_shots(rows);
+  std::map<std::string, int64_t> other_shots;  // task -> rows
   for (const ReportRow& row : rows) {
     if (row.metric != row.headline || !row.value) continue;
+    if (shots.at(key_of(row, series_of(row.checkpoint))) != row.shots) {
+      ++other_shots[row.task];
+      continue;
+    }
     std::optional<double> x;
     if (!tokens && row.step) x = static_cast<double>(*row.step);
     if (tokens) {
@@ -288,7 +311,7 @@ CurveSet make_curves(const std::vector<ReportRow>& rows, const std::map<std::str
       points.insert(at, std::move(point));
     } else {
       ++replaced;
-      if (at->run < row.run) *at = std::move(point);
+      if (at->n < point.n || (at->n == point.n && at->run < row.run)) *at = std::move(point);
     }
   }
   for (const auto& [label, count] : unplaced) {
@@ -296,7 +319,11 @@ CurveSet make_curves(const std::vector<ReportRow>& rows, const std::map<std::str
                                        tokens ? "its number of tokens" : "its training step"));
   }
   if (replaced > 0) {
-    set.left_out.push_back(fmt::format("{} older results of a checkpoint that was scored again", replaced));
+    set.left_out.push_back(
+        fmt::format("{} other results of checkpoints that were scored again: with fewer items, or earlier", replaced));
+  }
+  for (const auto& [task, count] : other_shots) {
+    set.left_out.push_back(fmt::format("{}: {} results with another number of shots than most", task, count));
   }
   const size_t single = std::erase_if(set.curves, [](const Curve& curve) { return curve.points.size() < 2; });
   if (single > 0) set.left_out.push_back(fmt::format("{} tasks with one checkpoint only", single));

@@ -253,7 +253,7 @@ std::vector<CurveFit> fit_curves(const CurveSet& set, const std::vector<ReportRo
     std::vector<FitPoint> points;
     for (const CurvePoint& point : curve.points) {
       const auto spent = compute.find(point.checkpoint, steps[point.run]);
-      if (!spent || !spent->flops_per_token) continue;
+      if (!spent || !spent->flops_per_token || spent->tokens * *spent->flops_per_token <= 0) continue;  // step 0
       points.push_back({point.checkpoint, spent->tokens * *spent->flops_per_token, point.value});
     }
     auto fit = fit_scaling_law(points);

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -71,10 +72,31 @@ void each_line(std::string_view text, Line&& line) {
   }
 }
 
-void read_jsonl(std::string_view text, const std::string& path, const DataSpec&, const RowSink& row) {
-  each_line(text, [&](std::string_view line, int number) {
-    const std::string where = at_line(path, number);
-    row({as_fields(parse_row(line, where)), where});
+// Calls read(sink). Where columns are typed the rows come with every column that one of them has, null where they have
+// none, as the loader behind `dataset_path: json` gives them.
+template <typename Read>
+void with_all_columns(const DataSpec& spec, const RowSink& row, const Read& read) {
+  if (!spec.typed_columns) return read(row);
+  std::vector<DataRow> rows;
+  std::set<std::string> columns;
+  read([&](DataRow one) {
+    if (one.fields.is_object())
+      for (const auto& [name, unused] : one.fields.items()) columns.insert(name);
+    rows.push_back(std::move(one));
+  });
+  for (DataRow& one : rows) {
+    for (const std::string& name : columns)
+      if (one.fields.is_object() && !one.fields.contains(name)) one.fields[name] = nullptr;
+    row(std::move(one));
+  }
+}
+
+void read_jsonl(std::string_view text, const std::string& path, const DataSpec& spec, const RowSink& row) {
+  with_all_columns(spec, row, [&](const RowSink& sink) {
+    each_line(text, [&](std::string_view line, int number) {
+      const std::string where = at_line(path, number);
+      sink({as_fields(parse_row(line, where)), where});
+    });
   });
 }
 
@@ -103,8 +125,10 @@ void read_json(std::string_view text, const std::string& path, const DataSpec& s
   if (list->is_object()) {
     row({std::move(*list), path});
   } else if (list->is_array()) {
-    size_t number = 0;
-    for (Json& one : *list) row({as_fields(std::move(one)), at_row(path, number++)});
+    with_all_columns(spec, row, [&](const RowSink& sink) {
+      size_t number = 0;
+      for (Json& one : *list) sink({as_fields(std::move(one)), at_row(path, number++)});
+    });
   } else {
     throw_input(path, "a list of rows was expected", "say where they are with rows_at");
   }
@@ -127,28 +151,42 @@ struct Cell {
   }
 };
 
+// What pandas.read_csv takes for an absent value.
+bool is_absent(const std::string& text) {
+  static const std::set<std::string> kAbsent = {"",     "#N/A",   "#N/A N/A", "#NA",  "-1.#IND", "-1.#QNAN", "-NaN",
+                                                "-nan", "1.#IND", "1.#QNAN",  "<NA>", "N/A",     "NA",       "NULL",
+                                                "NaN",  "None",   "n/a",      "nan",  "null"};
+  return kAbsent.count(text) > 0;
+}
+
+std::optional<bool> truth_of(const std::string& text) {
+  if (text == "True" || text == "TRUE" || text == "true") return true;
+  if (text == "False" || text == "FALSE" || text == "false") return false;
+  return std::nullopt;
+}
+
 // What the loader behind `dataset_path: csv` makes of a column: integers when all cells are; numbers when all cells
-// that are not empty are; booleans when all are True or False; else texts. Empty cells are null.
+// that are not absent are; booleans when all are; else texts. Absent cells are null.
 void give_types(std::vector<DataRow>& rows, const std::string& column) {
   bool integers = true, numbers = true, booleans = true, any = false;
   for (const DataRow& row : rows) {
     const auto& text = row.fields[column].get_ref<const std::string&>();
-    any |= !text.empty();
+    any |= !is_absent(text);
     integers &= Cell::integer(text).has_value();
-    numbers &= text.empty() || Cell::number(text).has_value();
-    booleans &= text == "True" || text == "False";
+    numbers &= is_absent(text) || Cell::number(text).has_value();
+    booleans &= truth_of(text).has_value();
   }
   for (DataRow& row : rows) {
     Json& cell = row.fields[column];
     const std::string text = cell.get<std::string>();
     if (integers) {
       cell = *Cell::integer(text);
-    } else if (text.empty()) {
+    } else if (is_absent(text)) {
       cell = nullptr;
     } else if (numbers && any) {
       cell = *Cell::number(text);
     } else if (booleans) {
-      cell = text == "True";
+      cell = *truth_of(text);
     }
   }
 }

@@ -77,11 +77,9 @@ std::string without_ignored(const Json& options, std::string text) {
   return text;
 }
 
-// Occurrences of any of `choices` in the text, from left to right; where several start, the longest counts.
-std::vector<std::string> find_choices(std::vector<std::string> choices, const std::string& text) {
-  std::stable_sort(choices.begin(), choices.end(), [](const std::string& a, const std::string& b) {
-    return count_code_points(a) > count_code_points(b);
-  });
+// Occurrences of any of `choices` in the text, from left to right; where several start, the first of them counts, as in
+// a regular expression of alternatives.
+std::vector<std::string> find_choices(const std::vector<std::string>& choices, const std::string& text) {
   std::vector<std::string> hits;
   for (size_t at = 0; at < text.size();) {
     auto hit = std::find_if(choices.begin(), choices.end(), [&](const std::string& choice) {

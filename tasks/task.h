@@ -35,7 +35,8 @@ struct DataSpec {
   std::map<std::string, std::pair<int64_t, int64_t>> rows;  // split -> half-open range of rows; absent = all
   // split -> file whose lines are the rows' labels, for data sets that ship them apart; the rows get a column `label`.
   std::map<std::string, std::string> labels;
-  // csv, tsv: columns of numbers give numbers, empty cells null, as the loader behind `dataset_path: csv` does.
+  // As the loaders behind lm-eval's `dataset_path` do. csv, tsv: columns of numbers give numbers, empty cells null;
+  // json: every row has every column, null where it has none.
   bool typed_columns = false;
 };
 

@@ -31,7 +31,7 @@ size_t edit_distance(const std::string& a, const std::string& b) {
 
 // The function named by the first "!function" value at or below `value`.
 std::optional<std::string> find_function(const Json& value) {
-  if (value.is_object() && value.size() == 1 && value.contains("!function")) {
+  if (value.is_object() && value.size() == 1 && value.contains("!function") && value["!function"].is_string()) {
     return value["!function"].get<std::string>();
   }
   if (!value.is_structured()) return std::nullopt;
@@ -169,6 +169,11 @@ std::optional<ConfigNode> ConfigNode::field(const std::string& key) const {
   auto it = value_->find(key);
   if (it == value_->end() || it->is_null()) return std::nullopt;
   return ConfigNode(std::shared_ptr<const Json>(value_, &*it), document_, pointer_ + "/" + pointer_step(key));
+}
+
+ConfigNode ConfigNode::needed(const std::string& key) const {
+  if (auto found = field(key)) return *found;
+  fail("`" + key + "` has no value");
 }
 
 std::vector<ConfigNode> ConfigNode::items() const {

@@ -25,6 +25,7 @@ class ConfigNode {
 
   // Map: the field, nothing when it is absent or null; list: all items. Error(kInput) where this is neither.
   std::optional<ConfigNode> field(const std::string& key) const;
+  ConfigNode needed(const std::string& key) const;  // as field(), but Error(kInput) where it is absent or null
   std::vector<ConfigNode> items() const;
   // Map: an Error(kInput) for the first key that is not among `known`, with the nearest one that is.
   void only(const std::vector<std::string>& known) const;

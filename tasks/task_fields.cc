@@ -536,7 +536,7 @@ class TaskReader {
       if (!name || !values || !values->json().is_object()) node->fail("needs `field` and a map `values`");
       task_.temperature_field = name->text();
       for (const auto& [key, unused] : values->json().items()) {
-        const double temperature = values->field(key)->number();
+        const double temperature = values->needed(key).number();
         if (temperature < 0) values->fail("a temperature is negative");
         task_.temperatures[key] = temperature;
       }
@@ -552,7 +552,7 @@ class TaskReader {
 
   void read_rows(const ConfigNode& rows) {
     for (const auto& [split, unused] : rows.json().items()) {
-      const std::vector<ConfigNode> ends = rows.field(split)->items();
+      const std::vector<ConfigNode> ends = rows.needed(split).items();
       if (ends.size() != 2) rows.fail("a range of rows is [first, end]");
       task_.data.rows[split] = {ends[0].integer(0, INT64_MAX), ends[1].integer(1, INT64_MAX)};
     }
@@ -561,7 +561,7 @@ class TaskReader {
   void read_labels(const ConfigNode& labels) {
     if (!labels.json().is_object()) labels.fail("must be a map of splits to files of labels");
     for (const auto& [split, unused] : labels.json().items()) {
-      task_.data.labels[split] = labels.field(split)->text();
+      task_.data.labels[split] = labels.needed(split).text();
     }
   }
 
@@ -601,7 +601,7 @@ class TaskReader {
   void read_by(const ConfigNode& by) {
     if (!by.json().is_object()) by.fail("must be a map of names to texts");
     if (task_.output_type != OutputType::kGenerate) by.fail("is for output_type generate_until");
-    for (const auto& [name, unused] : by.json().items()) task_.by.emplace_back(name, by.field(name)->text());
+    for (const auto& [name, unused] : by.json().items()) task_.by.emplace_back(name, by.needed(name).text());
   }
 
   void read_audit() {

@@ -149,7 +149,9 @@ std::string called_function(const std::string& code, const std::string& tests) {
 bool mbpp(Json& fields, const std::string& where) {
   if (!fields.contains("text")) fields["text"] = text_field(fields, "prompt", where);
   const char* list = fields.contains("test_list") ? "test_list" : "test";
-  std::string tests, setup = fields.value("test_setup_code", "");
+  std::string tests, setup;
+  if (fields.contains("test_setup_code") && !fields["test_setup_code"].is_null())
+    setup = text_field(fields, "test_setup_code", where);
   for (const std::string& line : text_list(field(fields, list, where), list, where))
     tests += (tests.empty() ? "" : "\n") + line;
   if (fields.contains("test_imports"))

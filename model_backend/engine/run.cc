@@ -154,20 +154,35 @@ void Run::admit_waiting_texts() {
     if (pool_->available() < open.max_tokens) return;
     pool_->promise(open.max_tokens);
     const GenerateSettings& generate = requests_[waiting.request].generate;
-    texts_.push_back(std::make_unique<Text>(
-        Text{waiting.request, waiting.sample, waiting.node, tree_->path(waiting.node, plan_->node(waiting.node).length),
-             open.last_prompt_token, open.max_tokens, 0,
-             GeneratedSequence(tokenizer_, generate.stop, settings_.eos, open.max_tokens)}));
+    texts_.push_back(
+        std::make_unique<Text>(Text{waiting.request,
+                                    waiting.sample,
+                                    waiting.node,
+                                    tree_->path(waiting.node, plan_->node(waiting.node).length),
+                                    {},
+                                    open.last_prompt_token,
+                                    open.max_tokens,
+                                    0,
+                                    GeneratedSequence(tokenizer_, generate.stop, settings_.eos, open.max_tokens)}));
     waiting_.pop_front();
     add_text_row(*texts_.back(), static_cast<int>(texts_.size()) - 1);
   }
 }
 
+// Many at once: neighbouring positions then lie side by side, however many texts grow at the same time.
+void Run::take_slots(Text& text) {
+  const int count = std::min(text.promised, kKeyBlock);
+  for (int i = 0; i < count; ++i) text.ready.push_back(pool_->take_promised());
+  text.promised -= count;
+  std::reverse(text.ready.begin(), text.ready.end());
+}
+
 void Run::add_text_row(Text& text, int index) {
   const int row = batch_.rows(), position = static_cast<int>(text.slots.size());
   text.batch_row = row;
-  text.slots.push_back(pool_->take_promised());
-  --text.promised;
+  if (text.ready.empty()) take_slots(text);
+  text.slots.push_back(text.ready.back());
+  text.ready.pop_back();
   batch_.tokens.push_back(text.next_token);
   batch_.positions.push_back(position);
   batch_.slots.push_back(text.slots.back());
@@ -346,6 +361,8 @@ void Run::give_to_text(Text& text, int32_t token) {
 void Run::end_text(Text& text) {
   stats_.ended.push_back({text.request, text.sequence.tokens()});
   pool_->forgo(text.promised);
+  std::reverse(text.ready.begin(), text.ready.end());
+  pool_->give_back(text.ready);
   pool_->give_back(std::span(text.slots).subspan(plan_->node(text.node).start + plan_->node(text.node).length));
   tree_->release(text.node);
   text.promised = -1;

@@ -58,6 +58,7 @@ class Run {
     int sample = 0;
     int node = 0;                // of the plan: where its prompt ends
     std::vector<int32_t> slots;  // of all positions so far
+    std::vector<int32_t> ready;  // taken, for the positions that follow: the last one first
     int32_t next_token = 0;      // read in the next step, at position slots.size()
     int promised = 0;            // slots it may still take
     int batch_row = 0;           // of next_token
@@ -82,6 +83,7 @@ class Run {
   void count_operations();
   void add_texts_to_batch();
   void admit_waiting_texts();
+  void take_slots(Text& text);
   void add_text_row(Text& text, int index);
   void add_walk_to_batch();
   void add_plan_rows(const PlanRows& rows);

@@ -88,6 +88,26 @@ TEST_CASE("--why names the weights and says that the prompts are the same") {
   CHECK(contains(finished.out, "no prompt differs"));
 }
 
+TEST_CASE("--why shows the answer filters of a task that has two") {
+  TemporaryFolder folder;
+  folder.write("suite/rows.jsonl", "{\"q\": \"one\", \"a\": \"1\"}\n");
+  const std::string head =
+      "task: t\ndata: {files: {test: rows.jsonl}}\ntest_split: test\noutput_type: generate_until\n"
+      "doc_to_text: \"{{q}}\"\ndoc_to_target: a\nmetric_list: [{metric: exact_match}]\nfilter_list:\n"
+      "- {name: one, filter: [{function: take_first}]}\n- {name: ";
+  const std::string script = "scripted:" + folder.write("script.json", R"({"default": "1"})");
+  for (const char* second : {"two", "three"}) {
+    folder.write("suite/t.yaml", head + second + ", filter: [{function: take_first}]}\n");
+    REQUIRE(run_assay({"run", "--model", script, "--name", second, "--tasks", "t", "--include", folder.file("suite"),
+                       "--db", folder.file("scores.db")})
+                .exit_code == 0);
+  }
+  const Finished finished = run_assay({"compare", "two", "three", "--why", "--db", folder.file("scores.db")});
+  INFO(finished.err);
+  CHECK(finished.exit_code == 0);
+  CHECK(contains(finished.out, "filters: [\"one\",\"two\"] / [\"one\",\"three\"]"));
+}
+
 TEST_CASE("a gate passes the better checkpoint and stops the worse one with a reason") {
   TemporaryFolder folder;
   const std::string gate = folder.write("gate.yaml", "tasks: [sample_cloze]\nworse_by_at_most: 0.02\n");

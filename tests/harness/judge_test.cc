@@ -187,6 +187,26 @@ TEST_CASE("pairs are asked in both orders, and orders that disagree are a tie") 
   CHECK(value_of(rows, "position_bias:2") == 1);
 }
 
+TEST_CASE("pairs that the budget did not bear are missing") {
+  Bench bench;
+  for (const char* name : {"good", "bad"}) {
+    const std::string model = script(bench.folder, name, fmt::format(R"({{"default": "{} answer"}})", name));
+    REQUIRE(run_assay(plus(bench.run_words(model), {"--name", name})).exit_code == 0);
+  }
+  const std::string judge = script(bench.folder, "judge.json", R"({"default": "[[A]]"})");
+  const Finished judged =
+      run_assay(plus(bench.judge_words(judge),
+                     {"--run", "good", "--against", "bad", "--judge-tokens", "100", "--judge-budget", "1200tokens"}));
+  INFO(judged.err);
+  CHECK(judged.exit_code == 1);
+  const Json outcome = parse_json(judged.out, "judge")[0];
+  REQUIRE(outcome["asked"].get<int>() > 0);
+  REQUIRE(outcome["left"].get<int>() > 0);
+  for (const Json& row : rows_of(bench.database)) {
+    if (row["metric"] == "win_rate:2") CHECK(row["n"].get<int>() + row["missing"].get<int>() == 8);
+  }
+}
+
 TEST_CASE("a judge runs with the run itself") {
   Bench bench;
   const std::string judge = script(bench.folder, "judge.json", R"({"default": "[[8]]"})");

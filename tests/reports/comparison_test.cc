@@ -107,6 +107,22 @@ TEST_CASE("a group of 20 subjects is compared by subject, a mean over members we
   CHECK(test->units == 20);
 }
 
+TEST_CASE(
+    "members of unequal size: equal verdicts leave an interval, and a smallest difference that would have shown") {
+  ComparedScores a;
+  a.by_members = true;
+  for (size_t items : {100, 110}) {
+    a.members.push_back({"m" + std::to_string(items), scores(first_right(items / 2, items)).members[0].items});
+  }
+  std::vector<std::string> marks;
+  const auto test = compare_scores(a, a, "acc", marks);
+  REQUIRE(test->interval);
+  CHECK(test->difference == 0);
+  CHECK(test->interval->low < -0.01);
+  CHECK(test->interval->high > 0.01);
+  CHECK(*test->mde80 > 0.01);
+}
+
 TEST_CASE("flips show the scores as they are, whatever a group weighs them with") {
   ComparedScores a, b;
   a.by_members = b.by_members = true;

@@ -187,7 +187,23 @@ TEST_CASE("a checkpoint scored again counts once, the newest run") {
       make_curves({row("step-1", 1, 0.1, 0.01), row("step-2", 2, 0.2, 0.01), row("step-2", 2, 0.3, 0.01)});
   REQUIRE(set.curves.size() == 1);
   CHECK(set.curves[0].points.back().value == 0.3);
-  CHECK(set.left_out == std::vector<std::string>{"1 older results of a checkpoint that was scored again"});
+  const std::string again = "1 other results of checkpoints that were scored again: with fewer items, or earlier";
+  CHECK(set.left_out == std::vector<std::string>{again});
+  ReportRow few = row("step-2", 2, 0.9, 0.1);
+  few.n = 8;
+  const CurveSet kept = make_curves({row("step-1", 1, 0.1, 0.01), row("step-2", 2, 0.2, 0.01), few});
+  CHECK(kept.curves[0].points.back().value == 0.2);  // of 400 items, not of 8
+}
+
+TEST_CASE("results with another number of shots are no points of the curve") {
+  std::vector<ReportRow> rows = rows_of({0.1, 0.2, 0.3, 0.4}, 0.01);
+  for (ReportRow& one : rows) one.shots = 5;
+  rows.push_back(row("step-500", 500, 0.05, 0.01));
+  rows.back().shots = 0;
+  const CurveSet set = make_curves(rows);
+  REQUIRE(set.curves.size() == 1);
+  CHECK(set.curves[0].points.size() == 4);
+  CHECK(set.left_out == std::vector<std::string>{"sample: 1 results with another number of shots than most"});
 }
 
 TEST_CASE("all right or all wrong still has an interval, Wilson's") {

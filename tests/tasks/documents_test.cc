@@ -141,6 +141,17 @@ TEST_CASE("typed columns turn into numbers, nulls and booleans") {
   typed.typed_columns = true;
   CHECK(rows_of("csv", "i,f,b,s,m\n1,0.5,True,x,3\n-2,2,False,,\n", typed) ==
         R"([{"i":1,"f":0.5,"b":true,"s":"x","m":3.0},{"i":-2,"f":2.0,"b":false,"s":null,"m":null}])");
+  // As pandas.read_csv reads them.
+  CHECK(rows_of("csv", "b,n,s,o\nTRUE,3,null,True\nfalse,NA,x,\n", typed) ==
+        R"([{"b":true,"n":3.0,"s":null,"o":"True"},{"b":false,"n":null,"s":"x","o":null}])");
+}
+
+TEST_CASE("rows of a JSON file have every column where columns are typed") {
+  DataSpec typed;
+  typed.typed_columns = true;
+  CHECK(rows_of("jsonl", "{\"a\":1}\n{\"b\":\"x\"}\n", typed) == R"([{"a":1,"b":null},{"b":"x","a":null}])");
+  CHECK(rows_of("json", R"([{"a":1},{"b":"x"}])", typed) == R"([{"a":1,"b":null},{"b":"x","a":null}])");
+  CHECK(rows_of("json", R"([{"a":1},{"b":"x"}])") == R"([{"a":1},{"b":"x"}])");
 }
 
 TEST_CASE("what is wrong with a data file is said with its line") {

@@ -236,10 +236,10 @@ ASSAY_BFLOAT16 inline void weigh(const float* scores, float scale, int low, int 
 ASSAY_BFLOAT16 void attend_block(const AttentionTile& tile, const KeyBlock& block, Scratch& scratch) {
   const int dim = tile.shape.head_dim, group = tile.shape.query_heads / tile.shape.kv_heads;
   const float scale = 1.44269504f / std::sqrt(static_cast<float>(dim));
-  prefetch_rows(tile, tile.values, block.slots, block.count);
-  gather_keys(tile, block, scratch);
   const int next = std::min(tile.row[block.longest].position + 1 - block.first - kKeyBlock, kKeyBlock);
   prefetch_rows(tile, tile.keys, block.slots + kKeyBlock, next);
+  gather_keys(tile, block, scratch);
+  prefetch_rows(tile, tile.values, block.slots + kKeyBlock, next);
   gather_values(tile, block, scratch);
   const int end = block.end * group;
   for (int query = block.begin * group, count; query < end; query += count) {

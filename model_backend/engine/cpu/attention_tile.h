@@ -8,6 +8,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -54,7 +55,8 @@ struct KeyBlock {
   int count;
 };
 
-// attend(block) for every block of every row, each row's in order.
+// attend(block) for every block of every row, each row's in order. A row that has a block to itself goes on alone to its
+// end: no other shares what follows, and what is fetched ahead is then used next.
 template <typename Attend>
 void walk_blocks(const AttentionTile& tile, const Attend& attend) {
   int lowest = window_begin(tile, 0), last = 0;
@@ -62,13 +64,14 @@ void walk_blocks(const AttentionTile& tile, const Attend& attend) {
     lowest = std::min(lowest, window_begin(tile, row));
     last = std::max(last, tile.row[row].position);
   }
+  std::array<bool, kTileQueries> alone{};
   for (int first = lowest / kKeyBlock * kKeyBlock; first <= last; first += kKeyBlock) {
     for (int begin = 0, end; begin < tile.rows; begin = end) {
       end = begin + 1;
       KeyBlock block{first, begin, end, begin, nullptr, block_end(tile, begin, first)};
-      if (block.count == 0) continue;
+      if (block.count == 0 || alone[begin]) continue;
       block.slots = tile.row[begin].slots + first;
-      for (; end < tile.rows; ++end) {
+      for (; end < tile.rows && !alone[end]; ++end) {
         const int more = block_end(tile, end, first);
         const int32_t* theirs = tile.row[end].slots + first;
         if (more == 0 || !std::equal(block.slots, block.slots + std::min(block.count, more), theirs)) break;
@@ -76,6 +79,10 @@ void walk_blocks(const AttentionTile& tile, const Attend& attend) {
       }
       block.end = end;
       attend(block);
+      if (end > begin + 1) continue;
+      alone[begin] = true;
+      for (int next = first + kKeyBlock; next <= tile.row[begin].position; next += kKeyBlock)
+        attend(KeyBlock{next, begin, end, begin, tile.row[begin].slots + next, block_end(tile, begin, next)});
     }
   }
 }

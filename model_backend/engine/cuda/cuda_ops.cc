@@ -18,11 +18,12 @@ std::string version_text(int version) {
 
 // The kind of device decides cuBLASLt's choice of kernels, down to the number of multiprocessors. Beyond the newest
 // compiled architecture the driver translates our kernels, so it counts too.
-std::string numerics_of(int device_index) {
+std::string numerics_of(Precision precision, int device_index) {
   cudaDeviceProp device;
   ASSAY_CUDA_CHECK(cudaGetDeviceProperties(&device, device_index));
-  std::string text = fmt::format("cuda {} sm_{}{} x{} cublaslt-{} kernels-{}", device.name, device.major, device.minor,
-                                 device.multiProcessorCount, cublasLtGetVersion(), kKernelsVersion);
+  std::string text = fmt::format("{} cuda {} sm_{}{} x{} cublaslt-{} kernels-{}",
+                                 precision == Precision::kBFloat16 ? "bfloat16" : "float32", device.name, device.major,
+                                 device.minor, device.multiProcessorCount, cublasLtGetVersion(), kKernelsVersion);
   if (device.major > kNewestCompiledCapability) {
     int driver = 0;
     ASSAY_CUDA_CHECK(cudaDriverGetVersion(&driver));
@@ -84,7 +85,7 @@ void use_device(int device_index) {
 CudaOps::CudaOps(Precision precision, int device_index)
     : precision_(precision),
       device_index_(device_index),
-      numerics_(numerics_of(device_index)),
+      numerics_(numerics_of(precision, device_index)),
       stream_(make_stream()),
       product_(precision) {}
 

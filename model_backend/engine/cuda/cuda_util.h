@@ -85,8 +85,8 @@ class Scratch {
   T* reserve(size_t count) {
     return static_cast<T*>(reserve_bytes(count * sizeof(T)));
   }
-  // Host values copied behind the work already in `stream`. The host memory must be pageable: the runtime has then
-  // taken its copy when this returns.
+  // Host values copied behind the work already in `stream`. The host memory must be pageable: its copy is taken when
+  // this returns.
   template <typename T>
   const T* put(std::span<const T> host, cudaStream_t stream) {
     T* device = reserve<T>(host.size());

@@ -527,6 +527,53 @@ TEST_CASE("head_logits are the products with the head") {
   });
 }
 
+TEST_CASE("a row of linear and of the head has the same bits alone, among others and in another place") {
+  on_each_device([](Ops& ops) {
+    struct Shape {
+      int k, n;
+    };
+    for (const Shape& shape : {Shape{576, 192}, Shape{300, 17}, Shape{64, 5000}}) {
+      const int k = shape.k, n = shape.n, all = 600;  // more than two tiles of rows on every device
+      INFO(k << " -> " << n);
+      const auto in = numbers(all * k, 40), weight = numbers(n * k, 41);
+      auto packed = ops.pack({weight.data(), false, n, k});
+      std::vector<HeadRead> reads;
+      for (int r = 0; r < all; ++r) reads.push_back({r, r % n});
+      // Of the rows [first, first + rows) computed together.
+      const auto computed = [&](int first, int rows) {
+        auto acts = put_acts(ops, {in.begin() + first * k, in.begin() + (first + rows) * k});
+        auto out = ops.allocate(static_cast<size_t>(rows) * n * 4);
+        ops.linear(acts->data(), *packed, nullptr, rows, floats(*out));
+        std::vector<float> values = get_floats(ops, *out, rows * n);
+        std::vector<HeadRead> own;
+        for (int r = 0; r < rows; ++r) own.push_back({r, reads[first + r].token});
+        std::vector<HeadAnswer> answers(rows);
+        ops.head_logprobs(acts->data(), rows, *packed, own, answers.data());
+        for (const HeadAnswer& answer : answers) {
+          values.push_back(answer.logprob);
+          values.push_back(static_cast<float>(answer.best_token));
+        }
+        return values;
+      };
+      const auto row_of = [&](const std::vector<float>& values, int rows, int r) {
+        std::vector<float> row(values.begin() + r * n, values.begin() + (r + 1) * n);
+        row.insert(row.end(), values.begin() + rows * n + 2 * r, values.begin() + rows * n + 2 * r + 2);
+        return row;
+      };
+      const auto together = computed(0, all);
+      for (const auto& [first, rows] :
+           {std::pair{0, 1}, {255, 1}, {256, 1}, {599, 1}, {0, 17}, {1, 255}, {1, 256}, {3, 257}, {300, 300}}) {
+        const auto apart = computed(first, rows);
+        for (int r = 0; r < rows; ++r) {
+          const auto expected = row_of(together, all, first + r), got = row_of(apart, rows, r);
+          INFO("row " << first + r << " of " << first << " + " << rows);
+          REQUIRE(std::memcmp(expected.data(), got.data(), got.size() * sizeof(float)) == 0);
+        }
+      }
+    }
+  });
+}
+
 TEST_CASE("the chosen matrix product gives a row the same bits whatever rows come along") {
   for (Precision precision : {Precision::kFloat32, Precision::kBFloat16}) {
     for (int threads : {1, 2}) {
