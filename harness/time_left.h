@@ -1,11 +1,13 @@
 // How much longer a run takes, where its backend counts its passes over the model.
 //
 //   seconds left = passes left x cost of a pass + prompts' rows left x cost of one + texts' rows left x cost of one
+//                  + own keys that those rows will see x cost of one
 //
-// The costs are fitted by least squares to what the passes so far took: a pass over few rows costs more a row, and a
-// text's row goes through the output head. Rows left are those of the plan and of texts that are not at their end. How
-// long texts become is told from those that have ended, those under way (which are longer than they are now: a survival
-// curve, Kaplan and Meier 1958), and the same task's texts in an earlier run, or else the answers in its examples.
+// The costs are fitted by least squares to what the passes so far took: a pass over few rows costs more a row, a text's
+// row goes through the output head, and what a text has of its own it shares with no other. Rows left are those of the
+// plan and of texts that are not at their end. How long texts become is told from those that have ended, those under
+// way (which are longer than they are now: a survival curve, Kaplan and Meier 1958), and the same task's texts in an
+// earlier run, or else the answers in its examples.
 #pragma once
 
 #include <array>
@@ -35,6 +37,8 @@ class TextLengths {
   double mean() const;
   // Tokens that a text of this length has still to come.
   double rest(int so_far) const;
+  // Tokens of its own that each of these will see, in all.
+  double rest_keys(int so_far) const;
   // Probability that a text of this length goes on for more than `more` tokens.
   double goes_on(int so_far, double more) const;
 
@@ -43,6 +47,7 @@ class TextLengths {
   std::vector<double> ended_;     // [length]: how many, with their weights
   std::vector<double> survival_;  // [length]: share of texts that are longer
   std::vector<double> after_;     // [length]: sum of survival_ from there on
+  std::vector<double> keys_;      // [length]: sum of length x survival_ from there on
 };
 
 class TimeLeft {
@@ -67,13 +72,15 @@ class TimeLeft {
 
   std::span<const Request> requests_;
   std::map<std::string, Texts> texts_;  // by task
-  // What was done: passes, rows of prompts, rows of texts.
-  using Work = std::array<double, 3>;
+  // What was done: passes, rows of prompts, rows of texts, own keys that those saw.
+  using Work = std::array<double, 4>;
   // Sums over the reports so far, products of work and of work and seconds.
-  std::array<Work, 3> products_{};
+  std::array<Work, 4> products_{};
   Work times_seconds_{};
   Work costs_{};            // seconds
   double rows_a_pass_ = 0;  // lately
+  double keys_now_ = 0;     // tokens of the texts under way
+  double end_ = 0;          // of the run, in its seconds, as it was told so far
   RunStats last_;
 };
 

@@ -44,6 +44,7 @@ struct RunStats {
   double operations = 0;         // multiplications and additions of the model's products and attention
   double matrix_peak = 0;        // the device's, in operations per second, measured after answers; 0 = not known
   int64_t passes = 0;            // over the model, of any number of rows; 0 = not counted
+  double rows_of_key = 0;        // what a key costs that one row alone sees, in rows of a prompt, about; 0 = not known
   double plan_seconds = 0;       // of these, until the first row could be computed: tokenising, plan
   int64_t peak_bytes = 0;        // the process's largest resident size
   // operations / seconds / matrix_peak, or 0 where one of them is not known.

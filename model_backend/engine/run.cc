@@ -16,6 +16,8 @@ namespace {
 
 // Rows of logits that exist at one time, for sampling.
 constexpr size_t kLogitRows = 16;
+// Multiplications and additions in the time in which a byte of keys and values comes from memory, about.
+constexpr double kOperationsOfByte = 60;
 constexpr auto kReportEvery = std::chrono::milliseconds(450);
 
 // ContinuationScore::rarest. Sorted first, so that the order in which the tokens were read does not show in the sum.
@@ -83,6 +85,8 @@ int64_t Run::slots_needed(int64_t& longest) const {
 
 void Run::make_memory() {
   const int64_t per_slot = KvCache::bytes_per_slot(ops_, model_.layers(), model_.kv_width());
+  if (const double row = model_.cost().row; row > 0)
+    stats_.rows_of_key = kOperationsOfByte * static_cast<double>(per_slot) / row;
   int64_t longest;
   const int64_t most = slots_needed(longest), affordable = settings_.kv_bytes / per_slot;
   if (affordable < longest) {

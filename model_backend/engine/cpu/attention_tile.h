@@ -55,8 +55,8 @@ struct KeyBlock {
   int count;
 };
 
-// attend(block) for every block of every row, each row's in order. A row that has a block to itself goes on alone to its
-// end: no other shares what follows, and what is fetched ahead is then used next.
+// attend(block) for every block of every row, each row's in order. A row that has a block to itself goes on alone to
+// its end: no other shares what follows, and what is fetched ahead is then used next.
 template <typename Attend>
 void walk_blocks(const AttentionTile& tile, const Attend& attend) {
   int lowest = window_begin(tile, 0), last = 0;
