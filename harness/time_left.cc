@@ -124,14 +124,17 @@ double TextLengths::mean() const {
   return after_[0];
 }
 
-double TextLengths::rest(int so_far) const {
+double TextLengths::still_to_come(const std::vector<double>& sums, int so_far) const {
   const size_t at = static_cast<size_t>(std::clamp(so_far, 0, most_));
-  return survival_[at] > 0 ? after_[at] / survival_[at] : 0;
+  return survival_[at] > 0 ? sums[at] / survival_[at] : 0;
+}
+
+double TextLengths::rest(int so_far) const {
+  return still_to_come(after_, so_far);
 }
 
 double TextLengths::rest_keys(int so_far) const {
-  const size_t at = static_cast<size_t>(std::clamp(so_far, 0, most_));
-  return survival_[at] > 0 ? keys_[at] / survival_[at] : 0;
+  return still_to_come(keys_, so_far);
 }
 
 double TextLengths::goes_on(int so_far, double more) const {

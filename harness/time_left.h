@@ -43,6 +43,8 @@ class TextLengths {
   double goes_on(int so_far, double more) const;
 
  private:
+  double still_to_come(const std::vector<double>& sums, int so_far) const;
+
   int most_;
   std::vector<double> ended_;     // [length]: how many, with their weights
   std::vector<double> survival_;  // [length]: share of texts that are longer

@@ -278,7 +278,8 @@ CurveSet make_curves(const std::vector<ReportRow>& rows, const std::map<std::str
   std::map<std::string, int64_t> other_shots;  // task -> rows
   for (const ReportRow& row : rows) {
     if (row.metric != row.headline || !row.value) continue;
-    if (shots.at(key_of(row, series_of(row.checkpoint))) != row.shots) {
+    const std::string series = series_of(row.checkpoint), key = key_of(row, series);
+    if (shots.at(key) != row.shots) {
       ++other_shots[row.task];
       continue;
     }
@@ -292,8 +293,7 @@ CurveSet make_curves(const std::vector<ReportRow>& rows, const std::map<std::str
       ++unplaced[row.checkpoint];
       continue;
     }
-    const std::string series = series_of(row.checkpoint);
-    auto [entry, is_new] = by_key.emplace(key_of(row, series), set.curves.size());
+    auto [entry, is_new] = by_key.emplace(key, set.curves.size());
     if (is_new) {
       Curve curve;
       curve.series = series, curve.task = row.task, curve.convention = row.convention, curve.metric = row.metric;

@@ -59,8 +59,7 @@ std::vector<fs::path> files_in(const fs::path& folder, const std::string& format
       files.push_back(it->path().lexically_relative(folder));
     }
   }
-  const bool is_there = problem != std::errc::no_such_file_or_directory && problem != std::errc::not_a_directory;
-  if (problem && is_there) throw_errno(at.string(), "cannot be listed", problem.value());
+  check_listed(at.string(), problem);
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -73,6 +72,11 @@ std::string split_of_folders(const fs::path& file) {
 }
 
 }  // namespace
+
+void check_listed(const std::string& folder, const std::error_code& problem) {
+  const bool is_there = problem != std::errc::no_such_file_or_directory && problem != std::errc::not_a_directory;
+  if (problem && is_there) throw_errno(folder, "cannot be listed", problem.value());
+}
 
 Splits splits_of_folder(const std::string& folder, const std::string& format) {
   const std::vector<fs::path> files = files_in(folder, format);

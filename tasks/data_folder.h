@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace assay {
@@ -13,5 +14,8 @@ namespace assay {
 // lines, CSV, TSV and .txt files, plain or gzipped, count; `format` (json, csv, text; empty = any of them) narrows
 // that. Empty where the folder is absent or has no such file.
 std::map<std::string, std::vector<std::string>> splits_of_folder(const std::string& folder, const std::string& format);
+
+// After listing a folder: Error(kWorld) where that went wrong. One that is not there is empty.
+void check_listed(const std::string& folder, const std::error_code& problem);
 
 }  // namespace assay

@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "tasks/audit_forms.h"
 #include "tasks/data_file.h"
+#include "tasks/data_folder.h"
 #include "tasks/transforms.h"
 
 namespace assay {
@@ -37,8 +38,7 @@ std::vector<std::string> expand(const fs::path& pattern) {
         const std::string name = it->path().filename().string();
         if (name[0] != '.' && glob_match(part.string(), name)) next.push_back(folder / name);
       }
-      const bool is_there = problem != std::errc::no_such_file_or_directory && problem != std::errc::not_a_directory;
-      if (problem && is_there) throw_errno(listed.string(), "cannot be listed", problem.value());
+      check_listed(listed.string(), problem);
     }
     found = std::move(next);
   }

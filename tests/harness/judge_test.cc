@@ -56,6 +56,14 @@ std::vector<std::string> plus(std::vector<std::string> words, const std::vector<
   return words;
 }
 
+// Two runs, labelled so, whose every answer is "good answer" and "bad answer".
+void answer_as_good_and_bad(const Bench& bench) {
+  for (const char* name : {"good", "bad"}) {
+    const std::string model = script(bench.folder, name, fmt::format(R"({{"default": "{} answer"}})", name));
+    REQUIRE(run_assay(plus(bench.run_words(model), {"--name", name})).exit_code == 0);
+  }
+}
+
 Json rows_of(const std::string& database) {
   return parse_json(run_assay({"report", "--db", database, "--json", "--all-metrics"}).out, "report")["results"];
 }
@@ -172,10 +180,7 @@ TEST_CASE("a budget in money reads the user's price table") {
 
 TEST_CASE("pairs are asked in both orders, and orders that disagree are a tie") {
   Bench bench;
-  for (const char* name : {"good", "bad"}) {
-    const std::string model = script(bench.folder, name, fmt::format(R"({{"default": "{} answer"}})", name));
-    REQUIRE(run_assay(plus(bench.run_words(model), {"--name", name})).exit_code == 0);
-  }
+  answer_as_good_and_bad(bench);
   // Always for whoever is shown first, but in items 0 and 1 for the good answer.
   const std::string judge = script(bench.folder, "judge.json", R"({"default": "[[A]]"})");
   const Finished judged = run_assay(plus(bench.judge_words(judge), {"--run", "good", "--against", "bad"}));
@@ -189,10 +194,7 @@ TEST_CASE("pairs are asked in both orders, and orders that disagree are a tie") 
 
 TEST_CASE("pairs that the budget did not bear are missing") {
   Bench bench;
-  for (const char* name : {"good", "bad"}) {
-    const std::string model = script(bench.folder, name, fmt::format(R"({{"default": "{} answer"}})", name));
-    REQUIRE(run_assay(plus(bench.run_words(model), {"--name", name})).exit_code == 0);
-  }
+  answer_as_good_and_bad(bench);
   const std::string judge = script(bench.folder, "judge.json", R"({"default": "[[A]]"})");
   const Finished judged =
       run_assay(plus(bench.judge_words(judge),
@@ -394,10 +396,7 @@ TEST_CASE("judged answers are not asked about in other words in passing") {
 
 TEST_CASE("a run is not compared with itself") {
   Bench bench;
-  for (const char* name : {"good", "bad"}) {
-    const std::string model = script(bench.folder, name, fmt::format(R"({{"default": "{} answer"}})", name));
-    REQUIRE(run_assay(plus(bench.run_words(model), {"--name", name})).exit_code == 0);
-  }
+  answer_as_good_and_bad(bench);
   const std::string judge = script(bench.folder, "judge.json", R"({"default": "[[A]]"})");
   const Json outcomes = parse_json(run_assay(plus(bench.judge_words(judge), {"--against", "bad"})).out, "judge");
   REQUIRE(outcomes.size() == 1);

@@ -79,7 +79,7 @@ void* Scratch::reserve_bytes(size_t bytes) {
 
 // Where the GPU reads the host's pageable memory by itself (GH200), a copy of it need not be staged first, and goes on
 // when the call has returned.
-bool reads_pageable_memory() {
+static bool reads_pageable_memory() {
   int device = 0, reads = 0;
   ASSAY_CUDA_CHECK(cudaGetDevice(&device));
   ASSAY_CUDA_CHECK(cudaDeviceGetAttribute(&reads, cudaDevAttrPageableMemoryAccessUsesHostPageTables, device));
@@ -89,7 +89,8 @@ bool reads_pageable_memory() {
 void Scratch::copy_in(void* device, const void* host, size_t bytes, cudaStream_t stream) {
   if (bytes == 0) return;
   ASSAY_CUDA_CHECK(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream));
-  if (reads_pageable_memory()) ASSAY_CUDA_CHECK(cudaStreamSynchronize(stream));
+  static const bool reads_pageable = reads_pageable_memory();  // of one kind are all GPUs of a machine
+  if (reads_pageable) ASSAY_CUDA_CHECK(cudaStreamSynchronize(stream));
 }
 
 }  // namespace assay
